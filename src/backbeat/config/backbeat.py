@@ -1,0 +1,65 @@
+"""Typed settings of backbeat.yml, for what the three files cannot say, and the whole configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from backbeat.config.alertmanager import AlertmanagerConfig
+from backbeat.config.prometheus import PrometheusConfig
+
+
+@dataclass(frozen=True, slots=True)
+class BackbeatConfig:
+    """backbeat.yml; every field has a default, so the file may be absent."""
+
+    external_url: str = ""
+    """how people reach this Backbeat; empty: http://<listen address>"""
+    fsync_interval_ms: int = 1000
+    """0: fsync at every append"""
+    retention_time_ms: int = 15 * 86_400_000
+    retention_size_bytes: int = 0
+    host_collector: bool = True
+    """collect this machine's own CPU, memory, disk, network as job="node" """
+    host_interval_ms: int = 0
+    """0: the global scrape_interval"""
+    query_timeout_ms: int = 120_000
+    query_max_concurrency: int = 20
+    query_max_samples: int = 50_000_000
+    lookback_delta_ms: int = 300_000
+    enable_lifecycle_api: bool = True
+    enable_admin_api: bool = False
+    enable_remote_write_receiver: bool = True
+    allowed_hosts: tuple[str, ...] = ()
+    allow_unauthenticated: bool = False
+    """serve on a non-loopback address without authentication; off unless you know why"""
+    database_url: str = ""
+    """SQLAlchemy URL of the state; empty: SQLite in the data directory"""
+    links: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WebAuth:
+    """web.yml as Prometheus's exporter-toolkit defines it: TLS and users with bcrypt passwords."""
+
+    users: tuple[tuple[str, str], ...] = ()
+    """(name, bcrypt hash)"""
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
+    client_ca_file: str = ""
+    client_auth_type: str = "NoClientCert"
+    min_version: str = "TLS12"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that was read from one configuration directory."""
+
+    directory: str
+    prometheus: PrometheusConfig
+    alertmanager: AlertmanagerConfig | None
+    """None: no alertmanager.yml; alerts are shown but nobody is notified"""
+    backbeat: BackbeatConfig = field(default_factory=BackbeatConfig)
+    web: WebAuth | None = None
+    warnings: tuple[str, ...] = ()
+    """what is valid but worth a word, e.g. a discovery that is not supported yet"""

@@ -1,0 +1,53 @@
+"""Settings of an outgoing HTTP connection, shared by scrapes, webhooks and Slack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from backbeat.config.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSource:
+    """A secret given inline or in a file; the file is read at every use, so rotation needs no reload."""
+
+    value: Secret | None = None
+    file: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.value) or bool(self.file)
+
+    def read(self) -> str:
+        """The secret's text; trailing newlines of a file are cut. Raises OSError where the file is gone."""
+        if self.file:
+            with open(self.file, encoding="utf-8") as opened:
+                return opened.read().strip()
+        return self.value.reveal() if self.value else ""
+
+
+NO_SECRET = SecretSource()
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    server_name: str = ""
+    insecure_skip_verify: bool = False
+    min_version: str = ""
+    max_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPClient:
+    """How to reach a peer: who we are, whom we trust, through what."""
+
+    username: str = ""
+    password: SecretSource = NO_SECRET
+    authorization_type: str = "Bearer"
+    authorization: SecretSource = NO_SECRET
+    headers: tuple[tuple[str, str], ...] = ()
+    tls: TLS = field(default_factory=TLS)
+    proxy_url: str = ""
+    follow_redirects: bool = True

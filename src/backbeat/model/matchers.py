@@ -1,0 +1,65 @@
+"""Label matchers, with Prometheus's semantics: an absent label has the empty value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import re2
+
+from backbeat.model.errors import RegexError
+from backbeat.model.labels import Labels, quote, quote_label_name
+
+_QUIET = re2.Options()
+_QUIET.log_errors = False
+
+
+class MatchOp(StrEnum):
+    EQUAL = "="
+    NOT_EQUAL = "!="
+    REGEX = "=~"
+    NOT_REGEX = "!~"
+
+
+def compile_regex(pattern: str) -> Any:
+    """Compile with RE2, Prometheus's own syntax; linear time whatever the input. Raises RegexError."""
+    try:
+        return re2.compile("(?s:" + pattern + ")", _QUIET)
+    except re2.error as error:
+        detail = error.args[0] if error.args else error
+        text = detail.decode() if isinstance(detail, bytes) else str(detail)
+        raise RegexError(f"invalid regular expression {pattern!r}: {text}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One condition on one label. Regular expressions are anchored at both ends."""
+
+    name: str
+    op: MatchOp
+    value: str
+    _regex: Any = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.op in (MatchOp.REGEX, MatchOp.NOT_REGEX):
+            object.__setattr__(self, "_regex", compile_regex(self.value))
+
+    def matches(self, value: str) -> bool:
+        """Whether a label of this value (empty where absent) satisfies the condition."""
+        if self.op is MatchOp.EQUAL:
+            return value == self.value
+        if self.op is MatchOp.NOT_EQUAL:
+            return value != self.value
+        found = self._regex.fullmatch(value) is not None
+        return found if self.op is MatchOp.REGEX else not found
+
+    def accepts(self, labels: Labels) -> bool:
+        return self.matches(labels.get(self.name))
+
+    @property
+    def matches_empty(self) -> bool:
+        return self.matches("")
+
+    def __str__(self) -> str:
+        return f"{quote_label_name(self.name)}{self.op}{quote(self.value)}"

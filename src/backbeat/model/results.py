@@ -1,0 +1,134 @@
+"""What a query answers, as arrays, and the seam through which everyone asks.
+
+`Querier` is implemented by the local engine and by a client of any Prometheus-compatible HTTP API.
+Nothing above the engine may reach around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from backbeat.model.arrays import Bools, Float64s, Int64s
+from backbeat.model.errors import BackbeatError
+from backbeat.model.labels import Labels
+from backbeat.model.matchers import Matcher
+from backbeat.model.samples import SampleBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Annotations of a query, in the order they arose, each once; shown as `warnings` and `infos`."""
+
+    warnings: tuple[str, ...] = ()
+    infos: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A vector at every step: instant vectors have one step.
+
+    labels:  (series,) in result order (sorted where the expression sorts)
+    steps:   (steps,) ms
+    values:  (series, steps) float64
+    present: (series, steps); False means no sample, whatever `values` holds
+    A series without any present step is left out.
+    """
+
+    labels: Sequence[Labels]
+    steps: Int64s
+    values: Float64s
+    present: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A number at every step; values: (steps,)."""
+
+    steps: Int64s
+    values: Float64s
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string literal's result."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawSamples:
+    """The result of a bare range selector (`x[5m]`): samples at their own times, stale markers removed."""
+
+    blocks: Sequence[SampleBlock]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A query's result with its annotations and the samples it touched."""
+
+    value: Matrix | Scalar | Text | RawSamples
+    notes: Notes = field(default_factory=Notes)
+    samples_read: int = 0
+    peak_samples: int = 0
+
+
+class QueryError(BackbeatError):
+    """A query that could not be answered; `kind` is Prometheus's errorType."""
+
+    kind = "execution"
+
+
+class BadQuery(QueryError):
+    """The query itself is wrong: parse or type error; the message shows the place."""
+
+    kind = "bad_data"
+
+
+class QueryTimeout(QueryError):
+    kind = "timeout"
+
+
+class QueryCanceled(QueryError):
+    kind = "canceled"
+
+
+class QueryTooLarge(QueryError):
+    """More samples than a query may load into memory."""
+
+    kind = "execution"
+
+
+class Querier(Protocol):
+    """Everything above the engine asks through this, in PromQL. Times are int ms since the epoch.
+
+    Every method raises QueryError. Cancelling the awaiting task stops the computation.
+    """
+
+    async def instant(
+        self, expr: str, at_ms: int, *, timeout_ms: int | None = None, lookback_ms: int | None = None
+    ) -> Answer: ...
+
+    async def range(
+        self,
+        expr: str,
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+        *,
+        timeout_ms: int | None = None,
+        lookback_ms: int | None = None,
+    ) -> Answer: ...
+
+    async def series(
+        self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int, limit: int = 0
+    ) -> list[Labels]: ...
+
+    async def label_names(
+        self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int, limit: int = 0
+    ) -> list[str]: ...
+
+    async def label_values(
+        self, name: str, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int, limit: int = 0
+    ) -> list[str]: ...

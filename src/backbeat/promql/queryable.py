@@ -1,0 +1,31 @@
+"""What the engine needs from storage, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from backbeat.model.labels import Labels
+from backbeat.model.matchers import Matcher
+from backbeat.model.samples import SampleBlock
+
+
+class Queryable(Protocol):
+    """Series as arrays. Called from worker threads; must be safe while samples are appended."""
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[SampleBlock]:
+        """Samples in [start_ms, end_ms] of every series that all matchers accept.
+
+        Each series is in exactly one block. Series without a sample in the range may be left out.
+        """
+        ...
+
+    def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Labels]:
+        """The label sets of series with samples in the range, sorted."""
+        ...
+
+    def label_names(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[str]: ...
+
+    def label_values(
+        self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> Sequence[str]: ...
