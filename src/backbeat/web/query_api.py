@@ -1,0 +1,161 @@
+"""Prometheus's query API: query, query_range, series, labels, label values, format and parse."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from backbeat.model.clock import Now
+from backbeat.model.results import Answer, Matrix, Querier
+from backbeat.promql.parser import parse
+from backbeat.promql.printer import pretty, to_json
+from backbeat.web.params import BadParameter, Parameters, check_grid, union
+from backbeat.web.render import render_answer
+from backbeat.web.responses import json_body, success
+
+BOTH = ["GET", "POST"]
+BEGINNING_MS = -(2**62)
+END_MS = 2**62
+
+
+class QueryAPI:
+    """Answers questions through a Querier; holds nothing else."""
+
+    def __init__(self, querier: Querier, now: Now) -> None:
+        self._querier = querier
+        self._now = now
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/api/v1/query", self.query, methods=BOTH),
+            Route("/api/v1/query_range", self.query_range, methods=BOTH),
+            Route("/api/v1/series", self.series, methods=BOTH),
+            Route("/api/v1/labels", self.labels, methods=BOTH),
+            Route("/api/v1/label/{name:path}/values", self.label_values, methods=["GET"]),
+            Route("/api/v1/format_query", self.format_query, methods=BOTH),
+            Route("/api/v1/parse_query", self.parse_query, methods=BOTH),
+        ]
+
+    async def query(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        at_ms = params.time_ms("time", self._now())
+        began = time.perf_counter()
+        answer = await self._querier.instant(
+            params.required("query"),
+            at_ms,
+            timeout_ms=params.duration_ms("timeout", 0) or None,
+            lookback_ms=params.duration_ms("lookback_delta", 0) or None,
+        )
+        answer, cut = limited(answer, params.limit())
+        stats = _stats(params, answer, began)
+        return json_body(request, render_answer(cut, at_ms=at_ms, stats=stats))
+
+    async def query_range(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        start_ms, end_ms = params.time_ms("start"), params.time_ms("end")
+        step_ms = params.duration_ms("step")
+        check_grid(start_ms, end_ms, step_ms)
+        began = time.perf_counter()
+        answer = await self._querier.range(
+            params.required("query"),
+            start_ms,
+            end_ms,
+            step_ms,
+            timeout_ms=params.duration_ms("timeout", 0) or None,
+            lookback_ms=params.duration_ms("lookback_delta", 0) or None,
+        )
+        answer, cut = limited(answer, params.limit())
+        stats = _stats(params, answer, began)
+        return json_body(request, render_answer(cut, at_ms=None, stats=stats))
+
+    async def series(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        selectors = params.selectors()
+        if not selectors:
+            raise BadParameter("no match[] parameter provided")
+        limit = params.limit()
+        found = await self._querier.series(selectors, *_window(params), limit + 1 if limit else 0)
+        return _listed(request, [dict(labels) for labels in found], limit)
+
+    async def labels(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        limit = params.limit()
+        names = await self._querier.label_names(
+            union(params.selectors()), *_window(params), limit + 1 if limit else 0
+        )
+        return _listed(request, names, limit)
+
+    async def label_values(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        name = _unescape_label_name(request.path_params["name"])
+        if not name:
+            raise BadParameter('invalid label name: ""')
+        limit = params.limit()
+        values = await self._querier.label_values(
+            name, union(params.selectors()), *_window(params), limit + 1 if limit else 0
+        )
+        return _listed(request, values, limit)
+
+    async def format_query(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        return success(request, pretty(parse(params.required("query"))))
+
+    async def parse_query(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        return success(request, to_json(parse(params.required("query"))))
+
+
+def limited(answer: Answer, limit: int) -> tuple[Answer, Answer]:
+    """The answer, and the same with at most `limit` series and a warning where some were cut."""
+    value = answer.value
+    if not limit or not isinstance(value, Matrix) or len(value.labels) <= limit:
+        return answer, answer
+    cut = Matrix(value.labels[:limit], value.steps, value.values[:limit], value.present[:limit])
+    notes = dataclasses.replace(answer.notes, warnings=(*answer.notes.warnings, LIMITED))
+    return answer, dataclasses.replace(answer, value=cut, notes=notes)
+
+
+LIMITED = "results truncated due to limit"
+
+
+def _listed(request: Request, values: list[object] | list[str] | list[dict[str, str]], limit: int) -> Response:
+    if limit and len(values) > limit:
+        return success(request, values[:limit], warnings=[LIMITED])
+    return success(request, values)
+
+
+def _window(params: Parameters) -> tuple[int, int]:
+    return params.time_ms("start", BEGINNING_MS), params.time_ms("end", END_MS)
+
+
+def _unescape_label_name(name: str) -> str:
+    """`U__http_2e_code` names `http.code`, as Prometheus escapes UTF-8 names in URLs."""
+    if not name.startswith("U__"):
+        return name
+    pieces = name[3:].replace("__", "\0").split("_")
+    text = pieces[0]
+    for index, piece in enumerate(pieces[1:]):
+        is_code = index % 2 == 0
+        text += chr(int(piece, 16)) if is_code and piece else piece
+    return text.replace("\0", "_")
+
+
+def _stats(params: Parameters, answer: Answer, began: float) -> bytes:
+    if not params.text("stats"):
+        return b""
+    taken = time.perf_counter() - began
+    timings = {
+        "evalTotalTime": taken,
+        "resultSortTime": 0,
+        "queryPreparationTime": 0,
+        "innerEvalTime": taken,
+        "execQueueTime": 0,
+        "execTotalTime": taken,
+    }
+    samples = {"totalQueryableSamples": answer.samples_read, "peakSamples": answer.peak_samples}
+    return b',"stats":' + orjson.dumps({"timings": timings, "samples": samples})

@@ -1,0 +1,153 @@
+"""Query answers as Prometheus's JSON, written from arrays without a Python object per point.
+
+Numbers are strings in Go's shortest form (`1`, `0.25`, `+Inf`), times are seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from operator import add
+
+import numpy as np
+import orjson
+
+from backbeat.model.arrays import Float64s, Int64s
+from backbeat.model.labels import Labels
+from backbeat.model.results import Answer, Matrix, RawSamples, Scalar, Text
+
+
+def format_value(value: float) -> str:
+    """One sample value as Go's JSON encoder of Prometheus prints it."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    size = abs(value)
+    if size and (size < 1e-6 or size >= 1e21):
+        mantissa, _, exponent = repr(value).partition("e")
+        sign = "-" if exponent.startswith("-") else "+"
+        return f"{mantissa.removesuffix('.0')}e{sign}{exponent.lstrip('+-').lstrip('0')}"
+    text = repr(value)
+    if "e" in text:
+        text = np.format_float_positional(value, trim="-")
+    return text.removesuffix(".0")
+
+
+def format_seconds(ms: int) -> str:
+    """Milliseconds as seconds with at most three decimals."""
+    if ms % 1000 == 0:
+        return str(ms // 1000)
+    sign = "-" if ms < 0 else ""
+    whole, rest = divmod(abs(ms), 1000)
+    return f"{sign}{whole}.{rest:03d}".rstrip("0")
+
+
+def value_texts(values: Float64s) -> list[bytes]:
+    """Every value as JSON text without quotes; (n,) float64 in, n texts out."""
+    sizes = np.abs(values)
+    plain = np.isfinite(values) & ((sizes == 0) | ((sizes >= 1e-4) & (sizes < 1e15)))
+    if not plain.all():
+        return [format_value(value).encode() for value in values.tolist()]
+    if not len(values):
+        return []
+    # The array writer prints shortest floats, always with a fraction; Go drops an empty one.
+    text = orjson.dumps(values.tolist())[1:-1] + b","
+    return text.replace(b".0,", b",")[:-1].split(b",")
+
+
+def _pairs(prefixes: list[bytes], values: Float64s) -> bytes:
+    return b'"],['.join(map(add, prefixes, value_texts(values)))
+
+
+def _time_prefixes(times: Int64s) -> list[bytes]:
+    return [format_seconds(ms).encode() + b',"' for ms in times.tolist()]
+
+
+def _metric(labels: Labels) -> bytes:
+    return orjson.dumps(dict(labels))
+
+
+def render_value(value: Matrix | Scalar | Text | RawSamples, *, at_ms: int | None) -> bytes:
+    """The `resultType` and `result` members. `at_ms` is None for a range query's matrix."""
+    if isinstance(value, Text):
+        shown = orjson.dumps([0, value.value])[2:]
+        return b'"resultType":"string","result":[' + format_seconds(at_ms or 0).encode() + shown
+    if isinstance(value, RawSamples):
+        return b'"resultType":"matrix","result":[' + b",".join(_raw_series(value)) + b"]"
+    if isinstance(value, Scalar):
+        return _scalar(value, at_ms)
+    if at_ms is None:
+        return b'"resultType":"matrix","result":[' + b",".join(_range_series(value)) + b"]"
+    return b'"resultType":"vector","result":[' + b",".join(_instant_series(value, at_ms)) + b"]"
+
+
+def _scalar(value: Scalar, at_ms: int | None) -> bytes:
+    pairs = _pairs(_time_prefixes(value.steps), value.values)
+    if at_ms is None:
+        return b'"resultType":"matrix","result":[{"metric":{},"values":[[' + pairs + b'"]]}]'
+    return b'"resultType":"scalar","result":[' + pairs + b'"]'
+
+
+def _instant_series(matrix: Matrix, at_ms: int) -> list[bytes]:
+    if not len(matrix.labels):
+        return []
+    prefix = b',"value":[' + format_seconds(at_ms).encode() + b',"'
+    texts = value_texts(matrix.values[:, 0])
+    return [
+        b'{"metric":' + _metric(labels) + prefix + text + b'"]}'
+        for labels, text in zip(matrix.labels, texts, strict=True)
+    ]
+
+
+def _range_series(matrix: Matrix) -> list[bytes]:
+    prefixes = _time_prefixes(matrix.steps)
+    full = matrix.present.all(axis=1)
+    rendered = []
+    for index, labels in enumerate(matrix.labels):
+        if full[index]:
+            pairs = _pairs(prefixes, matrix.values[index])
+        else:
+            cells = np.flatnonzero(matrix.present[index])
+            if not len(cells):
+                continue
+            pairs = _pairs([prefixes[cell] for cell in cells], matrix.values[index, cells])
+        rendered.append(b'{"metric":' + _metric(labels) + b',"values":[[' + pairs + b'"]]}')
+    return rendered
+
+
+def _raw_series(raw: RawSamples) -> list[bytes]:
+    rendered = []
+    for block in raw.blocks:
+        prefixes = _time_prefixes(block.times)
+        for index, labels in enumerate(block.labels):
+            values, chosen = block.values[index], prefixes
+            if block.present is not None:
+                cells = np.flatnonzero(block.present[index])
+                values, chosen = values[cells], [prefixes[cell] for cell in cells]
+            if len(values):
+                pairs = _pairs(chosen, values)
+                rendered.append(b'{"metric":' + _metric(labels) + b',"values":[[' + pairs + b'"]]}')
+    return rendered
+
+
+def render_answer(answer: Answer, *, at_ms: int | None, stats: bytes = b"") -> bytes:
+    """A whole response body for a query that succeeded."""
+    return b"".join(
+        (
+            b'{"status":"success","data":{',
+            render_value(answer.value, at_ms=at_ms),
+            stats,
+            b"}",
+            _notes(answer),
+            b"}",
+        )
+    )
+
+
+def _notes(answer: Answer) -> bytes:
+    shown = b""
+    if answer.notes.warnings:
+        shown += b',"warnings":' + orjson.dumps(answer.notes.warnings)
+    if answer.notes.infos:
+        shown += b',"infos":' + orjson.dumps(answer.notes.infos)
+    return shown

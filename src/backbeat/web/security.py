@@ -1,0 +1,147 @@
+"""Who may ask what: Host allow-list, same-origin mutations, authentication, response headers.
+
+One ASGI middleware in front of every route, so that no path can be forgotten.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+import bcrypt
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backbeat.config.backbeat import WebAuth
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+MAX_CREDENTIALS_BYTES = 1024
+_REMEMBERED = 256
+# Compared against when the user is unknown, so that both cases cost the same.
+_NOBODY = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(10))
+
+RESPONSE_HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+        " object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a listen host is reachable from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class Passwords:
+    """bcrypt users of web.yml. A password that was right once is remembered by a keyed hash."""
+
+    def __init__(self, users: Sequence[tuple[str, str]]) -> None:
+        self._users = {name: hashed.encode() for name, hashed in users}
+        self._key = secrets.token_bytes(32)
+        self._right: OrderedDict[bytes, None] = OrderedDict()
+
+    async def accept(self, authorization: str) -> bool:
+        """Whether an Authorization header names a user with the right password. Constant work."""
+        scheme, _, encoded = authorization.partition(" ")
+        if scheme.lower() != "basic" or len(encoded) > MAX_CREDENTIALS_BYTES:
+            return False
+        try:
+            name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+        hashed = self._users.get(name, _NOBODY)
+        # Lengths are part of the key, so that ("ab", "c") and ("a", "bc") never meet.
+        parts = (name.encode(), password.encode(), hashed)
+        proof = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        seen = hmac.new(self._key, proof, hashlib.sha256).digest()
+        if seen in self._right:
+            return True
+        if "\0" in password or len(password.encode()) > 72:
+            password = ""
+        right = await anyio.to_thread.run_sync(bcrypt.checkpw, password.encode(), hashed)
+        if right and name in self._users:
+            self._right[seen] = None
+            if len(self._right) > _REMEMBERED:
+                self._right.popitem(last=False)
+            return True
+        return False
+
+
+class Guard:
+    """ASGI middleware: refuses foreign hosts, cross-site mutations and strangers; sets headers."""
+
+    def __init__(self, app: ASGIApp, *, hosts: Sequence[str], auth: WebAuth | None, check_host: bool) -> None:
+        self._app = app
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._check_host = check_host
+        self._passwords = Passwords(auth.users) if auth and auth.users else None
+        self._headers = dict(RESPONSE_HEADERS)
+        if auth:
+            self._headers.update((name.lower(), value) for name, value in auth.headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        refusal = await self._refusal(scope)
+        await (refusal or self._app)(scope, receive, send_with_headers)
+
+    async def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if self._check_host and not self._known_host(host):
+            return PlainTextResponse(
+                f"this Backbeat does not answer to the host name {host[:200]!r};"
+                " add it to allowed_hosts in backbeat.yml\n",
+                status_code=421,
+            )
+        if self._passwords and not await self._passwords.accept(headers.get("authorization", "")):
+            return PlainTextResponse(
+                "Unauthorized\n", 401, headers={"www-authenticate": 'Basic realm="Backbeat"'}
+            )
+        if scope["method"] not in SAFE_METHODS and self._is_cross_site(headers, host):
+            return PlainTextResponse("cross-site requests may not change anything here\n", 403)
+        return None
+
+    def _known_host(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name in self._hosts or is_loopback(name)
+
+    @staticmethod
+    def _is_cross_site(headers: Headers, host: str) -> bool:
+        """Browsers send these headers; programs such as curl send neither and are let through."""
+        site = headers.get("sec-fetch-site")
+        if site is not None:
+            return site not in ("same-origin", "none")
+        origin = headers.get("origin")
+        return origin is not None and urlsplit(origin).netloc != host
