@@ -1,0 +1,394 @@
+"""Reading one target's scrapes: a row of values under a known layout.
+
+In:  the decoded body of a scrape.
+Out: a `Reading`: columns of the target's cohort and one float64 row, what changed, and the odd samples
+     with timestamps or exemplars of their own.
+
+A target exposes the same lines thousands of times and only the numbers change, so there are three ways,
+each ten times slower than the one before:
+  1. The *layout* (`collect.layout`): the body is cut at every space and newline; if all pieces but the numbers equal those
+     of the last scrape, the numbers are the row.
+  2. The *known lines*: what stands before a line's number is looked up in a dict.
+  3. The grammar (`collect.exposition`), for a line never seen.
+No clock, no I/O. One reader belongs to one target and is not shared between threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from backbeat.collect.exposition import (
+    ExposedExemplar,
+    ExposedSample,
+    ExpositionError,
+    LineError,
+    Metadata,
+    canonical_bound,
+    parse_exemplar,
+    parse_metadata,
+    parse_number,
+    parse_row,
+    parse_sample,
+    seconds_to_ms,
+    shown,
+)
+from backbeat.collect.identity import LabelLimitExceeded, SeriesIdentity
+from backbeat.collect.layout import Layout
+from backbeat.model.appender import Exemplar
+from backbeat.model.arrays import Float64s, Int32s
+from backbeat.model.labels import NO_LABELS, Labels
+
+_DROPPED = -1
+_SPARE_LINES = 1000
+_FAMILY_SUFFIXES = {"summary": "quantile", "histogram": "le"}
+EMPTY_COLUMNS: Int32s = np.empty(0, np.int32)
+
+
+class SampleLimitExceeded(Exception):
+    """More samples than the limit after metric relabelling; the whole scrape fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One scrape, read.
+
+    columns: (samples,) int32, unique; the very same object as long as the layout stays
+    row:     (samples + extra,) float64; the last `extra` cells are the caller's
+    """
+
+    columns: Int32s
+    row: Float64s
+    scraped: int
+    """sample lines"""
+    kept: int
+    """sample lines left by metric relabelling"""
+    duplicates: int = 0
+    """sample lines refused because their series had a sample in this scrape already"""
+    stamped: Sequence[tuple[Labels, int, float]] = ()
+    """samples with a timestamp of their own: series, ms, value"""
+    exemplars: Sequence[Exemplar] = ()
+
+
+@dataclass(slots=True)
+class _Lines:
+    """What the second way gathers from a body."""
+
+    columns: list[int] = field(default_factory=list)
+    numbers: list[bytes] = field(default_factory=list)
+    number_lines: list[int] = field(default_factory=list)
+    dropped: list[bytes] = field(default_factory=list)
+    new: list[tuple[int, bytes | None, Labels]] = field(default_factory=list)
+    """place in `columns`, line key where it may be remembered, series"""
+    stamped: list[tuple[Labels, int, float]] = field(default_factory=list)
+    exemplars: list[Exemplar] = field(default_factory=list)
+    stamped_dropped: int = 0
+    plain: bool = True
+    """every sample line was a key, a space and a number, so a layout can stand for this body"""
+
+    @property
+    def kept(self) -> int:
+        """sample lines left by metric relabelling"""
+        return len(self.numbers) + len(self.stamped)
+
+
+class ScrapeReader:
+    """Reads the scrapes of one target."""
+
+    def __init__(
+        self,
+        identity: SeriesIdentity,
+        columns_of: Callable[[Sequence[Labels]], Int32s],
+        *,
+        reserved: frozenset[int] = frozenset(),
+        extra: int = 0,
+        sample_limit: int = 50_000,
+        honor_timestamps: bool = True,
+    ) -> None:
+        """columns_of: gives series their columns, as `Cohort.columns`.
+
+        reserved: columns that the caller writes itself; an exposed series of the same name is a duplicate.
+        extra: cells that every row has more, for the caller.
+        """
+        self._identity = identity
+        self._columns_of = columns_of
+        self._reserved = reserved
+        self._extra = extra
+        self._sample_limit = sample_limit
+        self._honor_timestamps = honor_timestamps
+        self._known: dict[bytes, int] = {}
+        self._series: dict[bytes, Labels | None] = {}
+        """line keys of samples with timestamps or exemplars; None: dropped by relabelling"""
+        self._comments: dict[bytes, str | None] = {}
+        """comment lines seen, and the type that one sets"""
+        self._layout: Layout | None = None
+        self._last_columns: list[int] = []
+        self._last_reading: Reading | None = None
+        self._type = ""
+        self._openmetrics = False
+        self._at_ms = 0
+        self.scraped = 0
+        """sample lines of the last body, also where reading it failed"""
+        self.metadata: dict[str, Metadata] = {}
+
+    @property
+    def familiar(self) -> bool:
+        """Whether a body has been read before, so that the next one is probably cheap."""
+        return self._last_reading is not None
+
+    def read(self, body: bytes, at_ms: int, *, openmetrics: bool = False) -> Reading:
+        """Read one body, scraped at `at_ms`.
+
+        Raises ExpositionError, SampleLimitExceeded or LabelLimitExceeded, and then nothing of it counts.
+        """
+        last = self._last_reading
+        if self._layout is not None and last is not None and self._openmetrics == openmetrics:
+            row = self._layout.read(body, self._extra)
+            if row is not None:
+                self.scraped = last.scraped
+                return Reading(last.columns, row, last.scraped, last.kept)
+        self._openmetrics, self._at_ms = openmetrics, at_ms
+        return self._read_lines(body)
+
+    def _read_lines(self, body: bytes) -> Reading:
+        lines = body.split(b"\n")
+        found = _Lines()
+        known = self._known.get
+        self._type = ""
+        number = 0
+        ended = not self._openmetrics
+        try:
+            if self._openmetrics and lines[-1] == b"":
+                lines.pop()
+            for number, line in enumerate(lines, 1):
+                key, _, value = line.rpartition(b" ")
+                column = known(key)
+                if column is None:
+                    if line == b"# EOF" and self._openmetrics:
+                        ended = True
+                        break
+                    self._other_line(line, number, found)
+                elif column >= 0:
+                    found.columns.append(column)
+                    found.numbers.append(value)
+                    found.number_lines.append(number)
+                else:
+                    found.dropped.append(value)
+            if not ended or (self._openmetrics and number != len(lines)):
+                line = b""
+                raise LineError("data after # EOF" if ended else "OpenMetrics must end with # EOF")
+        except LabelLimitExceeded:
+            raise
+        except ValueError as error:
+            raise ExpositionError(number, shown(line), str(error)) from None
+        finally:
+            self.scraped = found.kept + len(found.dropped) + found.stamped_dropped
+            self._forget(self.scraped)
+        self._check_limit(found)
+        row = self._numbers(found, lines)
+        return self._finish(body, found, row)
+
+    def _check_limit(self, found: _Lines) -> None:
+        if found.kept > self._sample_limit:
+            raise SampleLimitExceeded(f"more than {self._sample_limit} samples (sample_limit)")
+
+    def _numbers(self, found: _Lines, lines: list[bytes]) -> Float64s:
+        try:
+            row = parse_row(found.numbers, self._extra)
+            parse_row(found.dropped)
+        except LineError:
+            # Rare, so the line is looked for only now.
+            for number, text in zip(found.number_lines, found.numbers, strict=True):
+                self._check_number(number, lines[number - 1], text)
+            for number, line in enumerate(lines, 1):
+                key, _, text = line.rpartition(b" ")
+                if self._known.get(key) == _DROPPED:
+                    self._check_number(number, line, text)
+            raise
+        return row
+
+    @staticmethod
+    def _check_number(number: int, line: bytes, text: bytes) -> None:
+        try:
+            parse_number(text.decode("latin-1"))
+        except LineError as error:
+            raise ExpositionError(number, shown(line), str(error)) from None
+
+    def _finish(self, body: bytes, found: _Lines, row: Float64s) -> Reading:
+        columns = found.columns
+        if found.new:
+            places, keys, series = zip(*found.new, strict=True)
+            for place, key, column in zip(places, keys, self._columns_of(series).tolist(), strict=True):
+                columns[place] = column
+                if key is not None:
+                    self._known[key] = column
+        last = self._last_reading
+        if last is not None and columns == self._last_columns:
+            known, duplicates = last.columns, last.duplicates
+            unchanged = True
+        else:
+            known, duplicates = np.array(columns, np.int32), 0
+            unchanged = False
+        if not unchanged or duplicates:
+            known, row, duplicates = self._without_duplicates(columns, known, row, reuse=unchanged)
+        reading = Reading(known, row, self.scraped, found.kept, duplicates, found.stamped, found.exemplars)
+        self._last_columns = columns
+        self._last_reading = Reading(known, row[:0], self.scraped, found.kept, duplicates)
+        self._layout = None
+        if unchanged and found.plain and not duplicates:
+            self._layout = Layout.of(body, self._known, len(columns))
+        return reading
+
+    def _without_duplicates(
+        self, columns: list[int], known: Int32s, row: Float64s, *, reuse: bool
+    ) -> tuple[Int32s, Float64s, int]:
+        """Keep each column's first sample, and none that the caller writes itself."""
+        taken = set(self._reserved)
+        if len(taken.union(columns)) == len(taken) + len(columns):
+            return known, row, 0
+        first = np.ones(len(row), np.bool_)
+        for place, column in enumerate(columns):
+            if column in taken:
+                first[place] = False
+            taken.add(column)
+        duplicates = int(len(first) - first.sum())
+        kept_columns = known if reuse else known[first[: len(columns)]]
+        return kept_columns, row[first], duplicates
+
+    def _other_line(self, line: bytes, number: int, found: _Lines) -> None:
+        """A line that the second way does not know: a comment, a blank, or a sample. Raises ValueError."""
+        if line.startswith(b"#") or (not self._openmetrics and line.lstrip(b" \t").startswith(b"#")):
+            self._comment(line)
+        elif not line.strip(b" \t"):
+            if self._openmetrics:
+                raise LineError("OpenMetrics has no blank lines")
+        elif not self._known_with_extras(line, number, found):
+            self._new_sample(line, number, found)
+
+    def _comment(self, line: bytes) -> None:
+        if line in self._comments:
+            self._type = self._comments[line] or self._type
+            return
+        said = parse_metadata(line.lstrip(b" \t"), openmetrics=self._openmetrics)
+        self._comments[line] = said.text if said is not None and said.kind == "TYPE" else None
+        if said is None:
+            return
+        old = self.metadata.get(said.family, Metadata())
+        if said.kind == "TYPE":
+            self._type = said.text
+            self.metadata[said.family] = Metadata(said.text, old.help, old.unit)
+        elif said.kind == "HELP":
+            self.metadata[said.family] = Metadata(old.type, said.text, old.unit)
+        else:
+            self.metadata[said.family] = Metadata(old.type, old.help, said.text)
+
+    def _known_with_extras(self, line: bytes, number: int, found: _Lines) -> bool:
+        """A series seen before, now with an exemplar or a timestamp; False: not so, ask the grammar."""
+        exemplar = None
+        if self._openmetrics and b" # {" in line:
+            line, _, rest = line.rpartition(b" # {")
+            exemplar = rest
+        key, _, value = line.rpartition(b" ")
+        if exemplar is not None and (column := self._known.get(key)) is not None:
+            labels = self._series.get(key)
+            if column >= 0 and labels is None:
+                return False
+            self._take(found, number, key, value, labels, None, parse_exemplar(exemplar), column)
+            return True
+        key, _, value = key.rpartition(b" ")
+        if not self._honor_timestamps:
+            column = self._known.get(key)
+            if column is None or column < 0 or exemplar is not None:
+                return False
+            found.plain = False
+            self._take(found, number, key, value, NO_LABELS, None, None, column)
+            return True
+        if key not in self._series:
+            return False
+        text = line.rpartition(b" ")[2].decode()
+        timestamp_ms = seconds_to_ms(text) if self._openmetrics else int(text)
+        parsed = parse_exemplar(exemplar) if exemplar is not None else None
+        self._take(found, number, key, value, self._series[key], timestamp_ms, parsed, None)
+        return True
+
+    def _new_sample(self, line: bytes, number: int, found: _Lines) -> None:
+        sample = parse_sample(line, openmetrics=self._openmetrics)
+        labels = self._identity.of(sample.name, self._canonical(sample))
+        timestamp_ms = sample.timestamp_ms if self._honor_timestamps else None
+        key = _key(line, sample)
+        found.plain = found.plain and key is not None and sample.timestamp_ms is None
+        if key is not None and (timestamp_ms is not None or sample.exemplar is not None):
+            self._series[key] = labels
+        self._take(found, number, key, sample.value, labels, timestamp_ms, sample.exemplar, None)
+
+    def _exemplar_time(self, exemplar: ExposedExemplar) -> int:
+        return self._at_ms if exemplar.timestamp_ms is None else exemplar.timestamp_ms
+
+    def _canonical(self, sample: ExposedSample) -> Sequence[tuple[str, str]]:
+        bound = _FAMILY_SUFFIXES.get(self._type)
+        if bound is None:
+            return sample.pairs
+        return [(name, canonical_bound(value) if name == bound else value) for name, value in sample.pairs]
+
+    def _take(
+        self,
+        found: _Lines,
+        number: int,
+        key: bytes | None,
+        value: bytes,
+        labels: Labels | None,
+        timestamp_ms: int | None,
+        exemplar: ExposedExemplar | None,
+        column: int | None,
+    ) -> None:
+        """Note a sample that the grammar has read, or a known one with extras."""
+        if timestamp_ms is not None or exemplar is not None:
+            found.plain = False
+        if labels is None:
+            if timestamp_ms is None:
+                found.dropped.append(value)
+                if key is not None:
+                    self._known[key] = _DROPPED
+            else:
+                found.stamped_dropped += 1
+                parse_number(value.decode("latin-1"))
+            return
+        if exemplar is not None:
+            found.exemplars.append(
+                Exemplar(labels, Labels.of(exemplar.labels), exemplar.value, self._exemplar_time(exemplar))
+            )
+        if timestamp_ms is not None:
+            self._check_limit(found)
+            found.stamped.append((labels, timestamp_ms, parse_number(value.decode("latin-1"))))
+            return
+        self._check_limit(found)
+        if column is None:
+            found.new.append((len(found.columns), key, labels))
+        found.columns.append(_DROPPED if column is None else column)
+        found.numbers.append(value)
+        found.number_lines.append(number)
+
+    def _forget(self, lines: int) -> None:
+        """Keep memory in proportion to what the target exposes now, however its series come and go."""
+        room = 2 * lines + _SPARE_LINES
+        if len(self._known) > room:
+            present = set(self._last_columns)
+            self._known = {key: column for key, column in self._known.items() if column in present}
+        if len(self._series) > room:
+            self._series.clear()
+        if len(self._comments) > room:
+            self._comments.clear()
+            self.metadata.clear()
+
+
+def _key(line: bytes, sample: ExposedSample) -> bytes | None:
+    """What stands before the number, where cutting at the last spaces finds it again."""
+    rest = line
+    if sample.exemplar is not None:
+        rest = rest.rpartition(b" # {")[0]
+    if sample.timestamp_ms is not None:
+        rest = rest.rpartition(b" ")[0]
+    key, _, value = rest.rpartition(b" ")
+    return key if value == sample.value else None
