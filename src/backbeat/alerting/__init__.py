@@ -1,1 +1,24 @@
-"""."""
+"""From alerts to people: routes, groups, silences, inhibition, the durable outbox.
+
+alerting = Alerting(config, channels, state, now_ms, external_url)
+await alerting.start()
+await alerting.receive(alerts)
+"""
+
+from backbeat.alerting.service import Alerting, InvalidAlerts, TooManyAlerts
+from backbeat.alerting.silencing import InvalidSilence, OverBroadSilence, UnknownSilence
+from backbeat.alerting.views import AlertState, AlertStatus, AlertView, Filter, GroupView
+
+__all__ = [
+    "AlertState",
+    "AlertStatus",
+    "AlertView",
+    "Alerting",
+    "Filter",
+    "GroupView",
+    "InvalidAlerts",
+    "InvalidSilence",
+    "OverBroadSilence",
+    "TooManyAlerts",
+    "UnknownSilence",
+]

@@ -1,0 +1,47 @@
+"""What a step of the core wants written down: one value, one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from backbeat.state import store
+from backbeat.state.records import Destination, Event, LogEntry, Message, Silence, StoredAlert
+
+
+@dataclass(slots=True)
+class Changes:
+    """Filled by one step, then handed on and left alone."""
+
+    alerts: list[StoredAlert] = field(default_factory=list)
+    alerts_gone: list[str] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    attempts: list[Message] = field(default_factory=list)
+    messages_gone: list[str] = field(default_factory=list)
+    log: list[LogEntry] = field(default_factory=list)
+    log_gone: list[Destination] = field(default_factory=list)
+    silences: list[Silence] = field(default_factory=list)
+    silences_ended_before_ms: int = 0
+    events: list[Event] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in self.__slots__)
+
+    def write(self, connection: Connection) -> None:
+        store.save_alerts(connection, self.alerts)
+        store.delete_alerts(connection, self.alerts_gone)
+        for message_id in self.messages_gone:
+            store.delete_message(connection, message_id)
+        for message in self.messages:
+            store.save_message(connection, message)
+        for message in self.attempts:
+            store.save_attempt(connection, message)
+        for entry in self.log:
+            store.save_log_entry(connection, entry)
+        store.delete_log_entries(connection, self.log_gone)
+        for silence in self.silences:
+            store.save_silence(connection, silence)
+        if self.silences_ended_before_ms:
+            store.delete_silences_ended_before(connection, self.silences_ended_before_ms)
+        store.add_events(connection, self.events)

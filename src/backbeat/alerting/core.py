@@ -1,0 +1,280 @@
+"""The core of alerting: takes alerts in, says which groups are due and what must be sent to whom, and why.
+
+In:  alerts, the outcome of attempts, configuration; the time with each call.
+Out: `Changes` to be written down, messages to attempt, the time at which something is due next.
+Pure but for its own memory: no clock, no I/O; `service` carries out what it decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from backbeat.alerting import pipeline
+from backbeat.alerting.book import MAX_ALERTS, Book, Entry, why_invalid
+from backbeat.alerting.changes import Changes
+from backbeat.alerting.counters import Counters
+from backbeat.alerting.dedup import Reason
+from backbeat.alerting.groups import Group, Groups
+from backbeat.alerting.inhibition import Inhibition, Inhibitor
+from backbeat.alerting.ledger import Integrations, Ledger
+from backbeat.alerting.pipeline import Flush, Held
+from backbeat.alerting.routing import plant
+from backbeat.alerting.silencing import Silences
+from backbeat.config.alertmanager import AlertmanagerConfig
+from backbeat.model.alerts import Alert, Delivery
+from backbeat.state.records import Destination, Event, EventKind, Message, StoredAlert
+
+_SILENCES_KEPT_MS = 5 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came of alerts sent to us: what to write, a line for each invalid one, how many were too many."""
+
+    changes: Changes
+    invalid: tuple[str, ...] = ()
+    too_many: int = 0
+
+
+class Core:
+    def __init__(
+        self, config: AlertmanagerConfig, silences: Silences, ledger: Ledger, counters: Counters
+    ) -> None:
+        self.config = config
+        self.book = Book()
+        self.silences = silences
+        self.ledger = ledger
+        self.inhibitor = Inhibitor(config.inhibit_rules)
+        self.groups = Groups(plant(config.route))
+        self.intervals = dict(config.time_intervals)
+        self._counters = counters
+
+    # -- start and reload -----------------------------------------------------------------------------
+
+    def remember(self, alerts: Sequence[StoredAlert], now_ms: int) -> Changes:
+        """Go on where the last run ended.
+
+        A firing alert that nobody refreshed while we were down has not resolved: its sender gets as long to
+        say so as it gave itself then.
+        """
+        for stored in alerts:
+            alert = stored.alert
+            hold_ms = alert.ends_at_ms - alert.updated_at_ms
+            if hold_ms > 0 and alert.ends_at_ms < now_ms + hold_ms:
+                alert = replace(alert, ends_at_ms=now_ms + hold_ms, updated_at_ms=now_ms)
+            entry = self.book.put(replace(stored, alert=alert))
+            self.inhibitor.add(entry.fingerprint, alert.labels)
+            self.groups.insert(entry, now_ms, began=True)
+        return self.ledger.bury_orphans(now_ms)
+
+    def reload(self, config: AlertmanagerConfig, integrations: Integrations, now_ms: int) -> Changes:
+        """Route everything anew; groups that stay keep their timing, so nobody is told twice."""
+        self.config = config
+        self.ledger.integrations = integrations
+        self.intervals = dict(config.time_intervals)
+        self.inhibitor = Inhibitor(config.inhibit_rules)
+        before, self.groups = self.groups, Groups(plant(config.route))
+        for entry in self.book:
+            self.inhibitor.add(entry.fingerprint, entry.alert.labels)
+            entry.groups.clear()
+            self.groups.insert(entry, now_ms, began=True)
+        self.groups.carry_over(before)
+        return self.ledger.bury_orphans(now_ms)
+
+    # -- alerts in ------------------------------------------------------------------------------------
+
+    def receive(self, alerts: Sequence[Alert], now_ms: int) -> Received:
+        """Take alerts in, firing and resolved."""
+        changes, invalid, too_many = Changes(), list[str](), 0
+        for alert in alerts:
+            wrong = why_invalid(alert)
+            if wrong:
+                invalid.append(wrong)
+            elif len(self.book) >= MAX_ALERTS and not self.book.knows(alert.labels):
+                too_many += 1
+            else:
+                self._receive_one(alert, now_ms, changes)
+        self._counters.invalid += len(invalid)
+        self._counters.turned_away += too_many
+        return Received(changes, tuple(invalid), too_many)
+
+    def _receive_one(self, alert: Alert, now_ms: int, changes: Changes) -> None:
+        change = self.book.receive(alert, now_ms, self.config.resolve_timeout_ms)
+        if change is None:
+            self._counters.received["resolved"] += 1
+            return
+        entry = change.entry
+        fires = not entry.alert.resolved_at(now_ms)
+        self._counters.received["firing" if fires else "resolved"] += 1
+        self.inhibitor.add(entry.fingerprint, entry.alert.labels)
+        joined = self.groups.insert(entry, now_ms, began=change.began)
+        if change.worth_storing:
+            changes.alerts.append(entry.stored)
+        if change.began or change.ended:
+            kind = EventKind.FIRING if change.began else EventKind.RESOLVED
+            changes.events.append(Event(now_ms, kind, entry.fingerprint, labels=entry.alert.labels))
+        for group in joined:
+            reason = f"route {group.node.id}"
+            changes.events.append(
+                Event(now_ms, EventKind.GROUPED, entry.fingerprint, group.key, group.receiver, reason=reason)
+            )
+
+    def fires(self, fingerprint: str, now_ms: int) -> bool:
+        entry = self.book.get(fingerprint)
+        return entry is not None and not entry.alert.resolved_at(now_ms)
+
+    def inhibited_by(self, fingerprint: str, now_ms: int) -> Inhibition | None:
+        return self.inhibitor.inhibition(fingerprint, lambda source: self.fires(source, now_ms))
+
+    # -- groups out -----------------------------------------------------------------------------------
+
+    def flush_due(self, now_ms: int, limit: int) -> Changes | None:
+        """Flush up to `limit` due groups: decide for each of their destinations. None where none is due."""
+        due = self.groups.due(now_ms, limit)
+        changes = Changes()
+        for group in due:
+            self._flush(group, now_ms, changes)
+        return changes if due else None
+
+    def next_due_ms(self) -> int | None:
+        """When a group must be flushed or a message attempted next; None while there is neither."""
+        times = (self.groups.next_due_ms(), self.ledger.outbox.next_due_ms(self.ledger.lanes))
+        return min((time for time in times if time is not None), default=None)
+
+    def _flush(self, group: Group, now_ms: int, changes: Changes) -> None:
+        self.groups.mark_flushed(group, now_ms)
+        before = Flush(
+            group.key, group.node.route, group.labels, now_ms, self._at(group, now_ms, changes), {}
+        )
+        flush = pipeline.run(
+            before,
+            (
+                lambda value: pipeline.inhibit(value, lambda name: self.inhibited_by(name, now_ms)),
+                lambda value: pipeline.silence(value, lambda of: self.silences.muting(dict(of), now_ms)),
+                lambda value: pipeline.keep_times(value, self.intervals),
+            ),
+        )
+        group.resolved_at_flush = {name: group.alerts[name] for name in before.resolved}
+        self._note_held(group, flush, changes)
+        integrations = self.ledger.integrations.get(group.receiver, ())
+        if not integrations:
+            self._note_decision(group, "", Reason.NO_INTEGRATION, flush, changes)
+        for integration in integrations:
+            to = group.destination(integration.name)
+            if self.ledger.outbox.is_under_way(to):
+                group.is_undecided = True
+                continue
+            decision = self.ledger.decide(to, integration, flush, changes)
+            if decision:
+                self._note_decision(group, integration.name, decision.reason, flush, changes)
+        self._settle(group, changes)
+
+    def _at(self, group: Group, now_ms: int, changes: Changes) -> dict[str, Alert]:
+        """The group's alerts at the moment: one that is not over has no end; one that ran out is noted."""
+        found: dict[str, Alert] = {}
+        for fingerprint, alert in group.alerts.items():
+            if not alert.resolved_at(now_ms):
+                found[fingerprint] = replace(alert, ends_at_ms=0)
+                continue
+            found[fingerprint] = alert
+            entry = self.book.get(fingerprint)
+            if entry is not None and entry.alert.updated_at_ms < entry.alert.ends_at_ms <= now_ms:
+                self._run_out(entry, now_ms, changes)
+        return found
+
+    def _run_out(self, entry: Entry, now_ms: int, changes: Changes) -> None:
+        entry.alert = replace(entry.alert, updated_at_ms=entry.alert.ends_at_ms)
+        changes.alerts.append(entry.stored)
+        for group in self.groups.of(entry):
+            group.alerts[entry.fingerprint] = entry.alert
+        why = "not heard of any more"
+        changes.events.append(
+            Event(now_ms, EventKind.RESOLVED, entry.fingerprint, reason=why, labels=entry.alert.labels)
+        )
+
+    def attempt_ended(self, message: Message, delivery: Delivery, now_ms: int) -> Changes:
+        """Record what became of an attempt, and look again at groups that waited for it."""
+        changes = Changes()
+        self.ledger.attempt_ended(message, delivery, now_ms, changes)
+        for group in list(self.groups.sharing(message.to)):
+            if group.is_undecided:
+                self.groups.mark_overdue(group)
+            else:
+                self._settle(group, changes)
+        return changes
+
+    # -- what is over ---------------------------------------------------------------------------------
+
+    def _settle(self, group: Group, changes: Changes) -> None:
+        """Let go of alerts that were resolved at the last flush, once everybody has been told."""
+        waiting = self.ledger.outbox.waiting
+        integrations = self.ledger.integrations.get(group.receiver, ())
+        if not group.resolved_at_flush or any(waiting(group.destination(each.name)) for each in integrations):
+            return
+        over = [name for name, alert in group.resolved_at_flush.items() if group.alerts.get(name) is alert]
+        group.resolved_at_flush = {}
+        self.groups.let_go(group, over)
+        for fingerprint in over:
+            entry = self.book.get(fingerprint)
+            if entry is None:
+                continue
+            entry.groups.discard(group.id)
+            if not entry.groups:
+                self.book.remove(entry)
+                self.inhibitor.discard(fingerprint)
+                changes.alerts_gone.append(fingerprint)
+
+    def maintain(self, now_ms: int) -> Changes:
+        """Forget silences and log entries that nothing refers to any more."""
+        changes = Changes()
+        if self.silences.forget_ended_before(now_ms - _SILENCES_KEPT_MS):
+            changes.silences_ended_before_ms = now_ms - _SILENCES_KEPT_MS
+        self.ledger.forget(now_ms, lambda to: bool(self.groups.sharing(to)), changes)
+        return changes
+
+    def shift(self, by_ms: int) -> None:
+        """The clock was set back by so much (a negative number)."""
+        self.groups.shift(by_ms)
+        self.ledger.outbox.shift(by_ms)
+
+    # -- the trail ----------------------------------------------------------------------------------------
+
+    def _note_held(self, group: Group, flush: Flush, changes: Changes) -> None:
+        """Keep what changed: an alert held back for another reason than before, or let through again."""
+        group.muted_by = flush.muted_by
+        for held in flush.held.values():
+            self._counters.suppressed[_SUPPRESSED[held.kind]] += 1
+        for fingerprint, held in flush.held.items():
+            if group.held.get(fingerprint) != held:
+                changes.events.append(_held_event(flush.now_ms, held.kind, fingerprint, group, held))
+        for fingerprint, held in group.held.items():
+            if fingerprint not in flush.held and fingerprint in flush.alerts:
+                changes.events.append(_held_event(flush.now_ms, EventKind.PASSED, fingerprint, group, held))
+        group.held = dict(flush.held)
+
+    def _note_decision(
+        self, group: Group, integration: str, reason: Reason, flush: Flush, changes: Changes
+    ) -> None:
+        """Keep every decision to tell somebody, and the first of a row of decisions not to."""
+        if group.decided.get(integration) != reason or reason.notifies:
+            counts = f"{len(flush.firing)} firing, {len(flush.resolved)} resolved"
+            to = group.destination(integration)
+            changes.events.append(_decision_event(flush.now_ms, to, reason, counts, group))
+        group.decided[integration] = reason
+
+
+_SUPPRESSED = {
+    EventKind.INHIBITED: "inhibition",
+    EventKind.SILENCED: "silence",
+    EventKind.MUTED: "mute_time_interval",
+}
+
+
+def _held_event(now_ms: int, kind: EventKind, fingerprint: str, group: Group, held: Held) -> Event:
+    return Event(now_ms, kind, fingerprint, group.key, group.receiver, reason=held.reason)
+
+
+def _decision_event(now_ms: int, to: Destination, reason: Reason, detail: str, group: Group) -> Event:
+    own = (to.group_key, to.receiver, to.integration)
+    return Event(now_ms, EventKind.DECIDED, "", *own, reason.value, detail, group.labels)

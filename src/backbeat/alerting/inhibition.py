@@ -1,0 +1,92 @@
+"""Inhibition: a firing source alert keeps target alerts with equal labels quiet.
+
+Pure but for its own memory: which alerts can be source or target of which rule is found once an alert, since
+it depends on labels alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from backbeat.alerting.matching import MatcherIndex
+from backbeat.config.alertmanager import InhibitRule
+from backbeat.model.labels import Labels
+
+Equal = tuple[str, ...]
+FiresNow = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibition:
+    """Why an alert is kept quiet: the rule and the source alert's fingerprint."""
+
+    rule: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    rule: int
+    equal: Equal
+    is_source_too: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Roles:
+    sources: tuple[tuple[int, Equal], ...]
+    targets: tuple[_Target, ...]
+
+
+class Inhibitor:
+    """Knows the current alerts by the roles they can play.
+
+    An alert that matches both sides of a rule is not inhibited by alerts for which the same is true, so not
+    by itself either.
+    """
+
+    def __init__(self, rules: Sequence[InhibitRule]) -> None:
+        self._rules = tuple(rules)
+        self._source_index = MatcherIndex((i, rule.source_matchers) for i, rule in enumerate(rules))
+        self._target_index = MatcherIndex((i, rule.target_matchers) for i, rule in enumerate(rules))
+        self._sources: dict[tuple[int, Equal], dict[str, bool]] = {}
+        """by rule and equal values: source fingerprint -> whether it matches the target side too"""
+        self._roles: dict[str, _Roles] = {}
+
+    def add(self, fingerprint: str, labels: Labels) -> None:
+        """Learn of a current alert; an alert known already costs nothing."""
+        if not self._rules or fingerprint in self._roles:
+            return
+        values = dict(labels)
+        as_source = set(self._source_index.accepting(values))
+        as_target = set(self._target_index.accepting(values))
+        roles = _Roles(
+            tuple((i, self._equal(i, values)) for i in sorted(as_source)),
+            tuple(_Target(i, self._equal(i, values), i in as_source) for i in sorted(as_target)),
+        )
+        self._roles[fingerprint] = roles
+        for rule, equal in roles.sources:
+            self._sources.setdefault((rule, equal), {})[fingerprint] = rule in as_target
+
+    def discard(self, fingerprint: str) -> None:
+        roles = self._roles.pop(fingerprint, None)
+        for key in roles.sources if roles else ():
+            sources = self._sources[key]
+            del sources[fingerprint]
+            if not sources:
+                del self._sources[key]
+
+    def inhibition(self, fingerprint: str, fires: FiresNow) -> Inhibition | None:
+        """What keeps a known alert quiet now: the first rule with a firing source."""
+        roles = self._roles.get(fingerprint)
+        for target in roles.targets if roles else ():
+            for source, two_sided in self._sources.get((target.rule, target.equal), {}).items():
+                if not (target.is_source_too and two_sided) and fires(source):
+                    return Inhibition(self._rule_text(target.rule), source)
+        return None
+
+    def _equal(self, rule: int, values: dict[str, str]) -> Equal:
+        return tuple(values.get(name, "") for name in self._rules[rule].equal)
+
+    def _rule_text(self, rule: int) -> str:
+        return self._rules[rule].name or f"inhibit rule {rule + 1}"

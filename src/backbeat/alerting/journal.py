@@ -1,0 +1,74 @@
+"""Writes changes to the state, in order; what the state does not take is kept and written later.
+
+A full disk must not keep a page from anybody: alerting goes on from memory, and catches up when it can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+
+from sqlalchemy import Connection
+
+from backbeat.alerting.changes import Changes
+from backbeat.alerting.counters import Counters
+from backbeat.model.errors import WorldFailure
+from backbeat.state import State, store
+
+_LONGEST_BACKLOG = 10_000
+_log = logging.getLogger(__name__)
+
+
+class Journal:
+    def __init__(self, state: State, counters: Counters) -> None:
+        self._state = state
+        self._counters = counters
+        self._backlog: deque[Changes] = deque(maxlen=_LONGEST_BACKLOG)
+        self._turn = asyncio.Lock()
+        self._appended = 0
+        self._written = 0
+
+    async def write(self, changes: Changes) -> WorldFailure | None:
+        """Durable when this returns None; otherwise kept for the next write, and the failure returned.
+
+        Changes that come while a transaction is under way share the next one.
+        """
+        if not changes:
+            return None
+        self._backlog.append(changes)
+        self._appended += 1
+        mine = self._appended
+        async with self._turn:
+            return None if self._written >= mine else await self._write_backlog()
+
+    async def catch_up(self) -> WorldFailure | None:
+        """Try again to write what the state did not take."""
+        async with self._turn:
+            return await self._write_backlog() if self._backlog else None
+
+    async def prune_events(self, before_ms: int, keep_newest: int) -> None:
+        """Bound the history; where that fails, the next time will do."""
+        try:
+            await self._state.run(lambda connection: store.prune_events(connection, before_ms, keep_newest))
+        except WorldFailure as failure:
+            _log.warning("%s", failure)
+
+    async def _write_backlog(self) -> WorldFailure | None:
+        batch, upto = tuple(self._backlog), self._appended
+        self._backlog.clear()
+
+        def work(connection: Connection) -> None:
+            for changes in batch:
+                changes.write(connection)
+
+        try:
+            await self._state.run(work)
+        except WorldFailure as failure:
+            self._backlog.extendleft(reversed(batch))
+            if self._counters.state_failures == 0:
+                _log.error("%s", failure)
+            self._counters.state_failures += 1
+            return failure
+        self._written = upto
+        return None

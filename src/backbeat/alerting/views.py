@@ -1,0 +1,149 @@
+"""Answers about alerts, groups and receivers, shaped for /api/v2 and the pages.
+
+Reads the core's memory; changes nothing. What keeps an alert quiet is asked now, not at the last flush.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from backbeat.alerting.book import Entry
+from backbeat.alerting.core import Core
+from backbeat.alerting.groups import Group
+from backbeat.alerting.matching import accepts_all
+from backbeat.alerting.pipeline import muting_intervals
+from backbeat.model.alerts import Alert
+from backbeat.model.labels import Labels
+from backbeat.model.matchers import Matcher, compile_regex
+
+
+class AlertState(StrEnum):
+    UNPROCESSED = "unprocessed"
+    ACTIVE = "active"
+    SUPPRESSED = "suppressed"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertStatus:
+    state: AlertState
+    silenced_by: tuple[str, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
+    muted_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """A firing alert with what becomes of it."""
+
+    fingerprint: str
+    alert: Alert
+    receivers: tuple[str, ...]
+    status: AlertStatus
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    key: str
+    receiver: str
+    labels: Labels
+    route_labels: Labels
+    alerts: tuple[AlertView, ...]
+    next_flush_ms: int
+    muted_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which alerts are wanted; the defaults are those of Alertmanager's API. receiver: an anchored regex."""
+
+    active: bool = True
+    silenced: bool = True
+    inhibited: bool = True
+    unprocessed: bool = True
+    muted: bool = True
+    matchers: Sequence[Matcher] = ()
+    receiver: str = ""
+    _receiver: Any = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Raises RegexError."""
+        if self.receiver:
+            object.__setattr__(self, "_receiver", compile_regex(self.receiver))
+
+    def wants_receiver(self, name: str) -> bool:
+        return self._receiver is None or self._receiver.fullmatch(name) is not None
+
+    def wants(self, status: AlertStatus) -> bool:
+        if status.silenced_by and not self.silenced:
+            return False
+        if status.inhibited_by and not self.inhibited:
+            return False
+        if status.muted_by and not self.muted:
+            return False
+        if status.state is AlertState.UNPROCESSED:
+            return self.unprocessed
+        return status.state is not AlertState.ACTIVE or self.active
+
+
+def alerts(core: Core, wanted: Filter, now_ms: int) -> list[AlertView]:
+    """The alerts that fire, by fingerprint."""
+    found: list[AlertView] = []
+    for entry in core.book:
+        if entry.alert.resolved_at(now_ms):
+            continue
+        labels = dict(entry.alert.labels)
+        if not accepts_all(wanted.matchers, labels):
+            continue
+        groups = core.groups.of(entry)
+        receivers = tuple(group.receiver for group in groups)
+        if not any(wanted.wants_receiver(name) for name in receivers):
+            continue
+        status = _status(core, entry, labels, groups, now_ms)
+        if wanted.wants(status):
+            found.append(AlertView(entry.fingerprint, entry.alert, receivers, status))
+    return sorted(found, key=lambda view: view.fingerprint)
+
+
+def groups(core: Core, wanted: Filter, now_ms: int) -> list[GroupView]:
+    """The groups that have a firing alert, by labels and receiver."""
+    by_fingerprint = {view.fingerprint: view for view in alerts(core, wanted, now_ms)}
+    found: list[GroupView] = []
+    for group in core.groups:
+        inside = [by_fingerprint[name] for name in group.alerts if name in by_fingerprint]
+        muted_by, _ = muting_intervals(group.node.route, core.intervals, now_ms)
+        if inside and wanted.wants_receiver(group.receiver) and (wanted.muted or not muted_by):
+            found.append(_group_view(group, inside, muted_by))
+    return sorted(found, key=lambda view: (view.labels, view.receiver))
+
+
+def _group_view(group: Group, inside: list[AlertView], muted_by: tuple[str, ...]) -> GroupView:
+    return GroupView(
+        group.key,
+        group.receiver,
+        group.labels,
+        Labels.of(group.node.route.labels),
+        tuple(sorted(inside, key=lambda view: view.alert.labels)),
+        group.due_ms,
+        muted_by,
+    )
+
+
+def _status(
+    core: Core, entry: Entry, labels: Mapping[str, str], groups: Sequence[Group], now_ms: int
+) -> AlertStatus:
+    silenced_by = core.silences.muting(labels, now_ms)
+    inhibition = core.inhibited_by(entry.fingerprint, now_ms)
+    muted_by: tuple[str, ...] = ()
+    mutings = [muting_intervals(group.node.route, core.intervals, now_ms)[0] for group in groups]
+    if mutings and all(mutings):
+        muted_by = tuple(dict.fromkeys(name for names in mutings for name in names))
+    if silenced_by or inhibition:
+        state = AlertState.SUPPRESSED
+    elif any(group.flushed_ms is not None for group in groups):
+        state = AlertState.ACTIVE
+    else:
+        state = AlertState.UNPROCESSED
+    return AlertStatus(state, silenced_by, (inhibition.source,) if inhibition else (), muted_by)

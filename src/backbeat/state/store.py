@@ -1,0 +1,318 @@
+"""Reads and writes of each table: plain functions over a connection, so that a caller can put several
+into one transaction (`State.run`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from backbeat.model.alerts import Alert
+from backbeat.state import tables
+from backbeat.state.codec import (
+    labels_from,
+    labels_text,
+    matchers_from,
+    matchers_text,
+    names_from,
+    names_text,
+    notification_from,
+    notification_text,
+)
+from backbeat.state.records import (
+    Destination,
+    Event,
+    EventKind,
+    LogEntry,
+    Message,
+    MessageState,
+    Silence,
+    StoredAlert,
+)
+
+_CHUNK = 500
+
+
+def save_alerts(connection: Connection, alerts: Iterable[StoredAlert]) -> None:
+    _upsert(
+        connection,
+        tables.alerts,
+        [
+            {
+                "fingerprint": each.fingerprint,
+                "labels": labels_text(each.alert.labels),
+                "annotations": labels_text(each.alert.annotations),
+                "starts_at_ms": each.alert.starts_at_ms,
+                "ends_at_ms": each.alert.ends_at_ms,
+                "updated_at_ms": each.alert.updated_at_ms,
+                "generator_url": each.alert.generator_url,
+                "by_timeout": each.by_timeout,
+            }
+            for each in alerts
+        ],
+    )
+
+
+def delete_alerts(connection: Connection, fingerprints: Sequence[str]) -> None:
+    for start in range(0, len(fingerprints), _CHUNK):
+        chunk = fingerprints[start : start + _CHUNK]
+        connection.execute(delete(tables.alerts).where(tables.alerts.c.fingerprint.in_(chunk)))
+
+
+def load_alerts(connection: Connection) -> list[StoredAlert]:
+    return [
+        StoredAlert(
+            row.fingerprint,
+            Alert(
+                labels_from(row.labels),
+                labels_from(row.annotations),
+                row.starts_at_ms,
+                row.ends_at_ms,
+                row.updated_at_ms,
+                row.generator_url,
+            ),
+            row.by_timeout,
+        )
+        for row in connection.execute(select(tables.alerts))
+    ]
+
+
+def save_log_entry(connection: Connection, entry: LogEntry) -> None:
+    _upsert(
+        connection,
+        tables.notification_log,
+        [
+            {
+                **_destination_columns(entry.to),
+                "firing": names_text(entry.firing),
+                "resolved": names_text(entry.resolved),
+                "sent_at_ms": entry.sent_at_ms,
+                "expires_at_ms": entry.expires_at_ms,
+            }
+        ],
+    )
+
+
+def delete_log_entries(connection: Connection, entries: Iterable[Destination]) -> None:
+    log = tables.notification_log.c
+    for to in entries:
+        connection.execute(
+            delete(tables.notification_log).where(
+                log.group_key == to.group_key, log.receiver == to.receiver, log.integration == to.integration
+            )
+        )
+
+
+def load_log(connection: Connection) -> list[LogEntry]:
+    return [
+        LogEntry(
+            _destination(row),
+            names_from(row.firing),
+            names_from(row.resolved),
+            row.sent_at_ms,
+            row.expires_at_ms,
+        )
+        for row in connection.execute(select(tables.notification_log))
+    ]
+
+
+def save_message(connection: Connection, message: Message) -> None:
+    _upsert(
+        connection,
+        tables.outbox,
+        [
+            {
+                "id": message.id,
+                **_destination_columns(message.to),
+                "state": message.state.value,
+                "idempotency_key": message.notification.idempotency_key,
+                "payload": notification_text(message.notification),
+                "firing": names_text(message.firing),
+                "resolved": names_text(message.resolved),
+                "owed": names_text(message.owed),
+                "created_at_ms": message.created_at_ms,
+                "next_attempt_ms": message.next_attempt_ms,
+                "attempts": message.attempts,
+                "last_error": message.last_error,
+                "log_expires_ms": message.log_expires_ms,
+            }
+        ],
+    )
+
+
+def save_attempt(connection: Connection, message: Message) -> None:
+    """Only what an attempt changes; the payload is not written again."""
+    connection.execute(
+        update(tables.outbox)
+        .where(tables.outbox.c.id == message.id)
+        .values(
+            state=message.state.value,
+            next_attempt_ms=message.next_attempt_ms,
+            attempts=message.attempts,
+            last_error=message.last_error,
+        )
+    )
+
+
+def delete_message(connection: Connection, message_id: str) -> None:
+    connection.execute(delete(tables.outbox).where(tables.outbox.c.id == message_id))
+
+
+def load_messages(connection: Connection) -> list[Message]:
+    return [
+        Message(
+            id=row.id,
+            to=_destination(row),
+            notification=notification_from(row.payload),
+            firing=names_from(row.firing),
+            resolved=names_from(row.resolved),
+            owed=names_from(row.owed),
+            created_at_ms=row.created_at_ms,
+            next_attempt_ms=row.next_attempt_ms,
+            log_expires_ms=row.log_expires_ms,
+            attempts=row.attempts,
+            state=MessageState(row.state),
+            last_error=row.last_error,
+        )
+        for row in connection.execute(select(tables.outbox).order_by(tables.outbox.c.created_at_ms))
+    ]
+
+
+def save_silence(connection: Connection, silence: Silence) -> None:
+    _upsert(
+        connection,
+        tables.silences,
+        [
+            {
+                "id": silence.id,
+                "matchers": matchers_text(silence.matchers),
+                "starts_at_ms": silence.starts_at_ms,
+                "ends_at_ms": silence.ends_at_ms,
+                "updated_at_ms": silence.updated_at_ms,
+                "created_by": silence.created_by,
+                "comment": silence.comment,
+                "annotations": labels_text(silence.annotations),
+            }
+        ],
+    )
+
+
+def delete_silences_ended_before(connection: Connection, before_ms: int) -> None:
+    connection.execute(delete(tables.silences).where(tables.silences.c.ends_at_ms < before_ms))
+
+
+def load_silences(connection: Connection) -> list[Silence]:
+    return [
+        Silence(
+            row.id,
+            matchers_from(row.matchers),
+            row.starts_at_ms,
+            row.ends_at_ms,
+            row.updated_at_ms,
+            row.created_by,
+            row.comment,
+            labels_from(row.annotations),
+        )
+        for row in connection.execute(select(tables.silences))
+    ]
+
+
+def add_events(connection: Connection, events: Sequence[Event]) -> None:
+    if events:
+        connection.execute(
+            insert(tables.alert_events),
+            [
+                {
+                    "at_ms": event.at_ms,
+                    "kind": event.kind.value,
+                    "fingerprint": event.fingerprint,
+                    "group_key": event.group_key,
+                    "receiver": event.receiver,
+                    "integration": event.integration,
+                    "reason": event.reason,
+                    "detail": event.detail,
+                    "labels": labels_text(event.labels) if event.labels else "",
+                }
+                for event in events
+            ],
+        )
+
+
+def find_events(
+    connection: Connection,
+    *,
+    fingerprint: str = "",
+    group_keys: Sequence[str] = (),
+    since_ms: int = 0,
+    until_ms: int = 0,
+    limit: int = 1000,
+) -> list[Event]:
+    """The newest events that fit, oldest first; with both given, those of the alert or of its groups."""
+    column = tables.alert_events.c
+    query = select(tables.alert_events).order_by(column.id.desc()).limit(limit)
+    if fingerprint and group_keys:
+        own, grouped = column.fingerprint == fingerprint, column.group_key.in_(group_keys)
+        query = query.where(own | (grouped & (column.fingerprint == "")))
+    elif fingerprint:
+        query = query.where(column.fingerprint == fingerprint)
+    elif group_keys:
+        query = query.where(column.group_key.in_(group_keys))
+    if since_ms:
+        query = query.where(column.at_ms >= since_ms)
+    if until_ms:
+        query = query.where(column.at_ms < until_ms)
+    return [_event(row) for row in reversed(connection.execute(query).all())]
+
+
+def groups_of(connection: Connection, fingerprint: str) -> list[str]:
+    """Keys of the groups that an alert was ever part of."""
+    if not fingerprint:
+        return []
+    column = tables.alert_events.c
+    grouped = (column.fingerprint == fingerprint) & (column.kind == EventKind.GROUPED.value)
+    return list(connection.execute(select(column.group_key).where(grouped).distinct()).scalars())
+
+
+def prune_events(connection: Connection, before_ms: int, keep_newest: int) -> None:
+    """Bound the history by age and by number."""
+    column = tables.alert_events.c
+    connection.execute(delete(tables.alert_events).where(column.at_ms < before_ms))
+    oldest_kept = connection.execute(
+        select(column.id).order_by(column.id.desc()).offset(keep_newest).limit(1)
+    ).scalar()
+    if oldest_kept is not None:
+        connection.execute(delete(tables.alert_events).where(column.id <= oldest_kept))
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        row.at_ms,
+        EventKind(row.kind),
+        row.fingerprint,
+        row.group_key,
+        row.receiver,
+        row.integration,
+        row.reason,
+        row.detail,
+        labels_from(row.labels),
+    )
+
+
+def _destination(row: Row[Any]) -> Destination:
+    return Destination(row.group_key, row.receiver, row.integration)
+
+
+def _destination_columns(to: Destination) -> dict[str, str]:
+    return {"group_key": to.group_key, "receiver": to.receiver, "integration": to.integration}
+
+
+def _upsert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    keys = [column.name for column in table.primary_key]
+    values = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
