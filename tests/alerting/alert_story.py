@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,10 @@ from backbeat.state import State, open_state
 
 SECOND, MINUTE, HOUR = 1000, 60_000, 3_600_000
 START = 1_760_000_000_000
+
+DOWN = Delivery(False, retry=True, detail="connection refused")
+REFUSED = Delivery(False, retry=False, detail="HTTP 400: no such channel")
+UP = Delivery(True)
 
 
 def equal(**labels: str) -> tuple[Matcher, ...]:
@@ -48,15 +53,23 @@ class Inbox:
 
     kind: str = "webhook"
     send_resolved: bool = True
-    answer: Delivery = Delivery(True)
+    answer: Delivery = UP
     taken: list[Notification] = field(default_factory=list)
     tried: list[Notification] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, notification: Notification) -> Delivery:
         self.tried.append(notification)
         if self.answer.ok:
             self.taken.append(notification)
+            self.news.set()
         return self.answer
+
+    async def took(self, count: int) -> None:
+        """Wait until so many have arrived."""
+        while len(self.taken) < count:
+            self.news.clear()
+            await self.news.wait()
 
     @property
     def lines(self) -> list[str]:
@@ -150,8 +163,3 @@ class Story:
         self._sent_ms = self.now_ms
         again = [replace(alert, ends_at_ms=self.now_ms + 4 * MINUTE) for alert in self.firing.values()]
         await self.alerting.receive(again)
-
-
-DOWN = Delivery(False, retry=True, detail="connection refused")
-REFUSED = Delivery(False, retry=False, detail="HTTP 400: no such channel")
-UP = Delivery(True)

@@ -87,7 +87,11 @@ class Core:
     def receive(self, alerts: Sequence[Alert], now_ms: int) -> Received:
         """Take alerts in, firing and resolved."""
         changes, invalid, too_many = Changes(), list[str](), 0
-        for alert in alerts:
+        for sent in alerts:
+            alert = sent
+            if sent.starts_at_ms > now_ms and self.book.knows(sent.labels):
+                # The clock was set back while it fired.
+                alert = replace(sent, starts_at_ms=now_ms)
             wrong = why_invalid(alert)
             if wrong:
                 invalid.append(wrong)
@@ -165,9 +169,10 @@ class Core:
             if self.ledger.outbox.is_under_way(to):
                 group.is_undecided = True
                 continue
-            decision = self.ledger.decide(to, integration, flush, changes)
+            decision = self.ledger.decide(to, integration, flush)
             if decision:
                 self._note_decision(group, integration.name, decision.reason, flush, changes)
+            self.ledger.act(to, decision, flush, changes)
         self._settle(group, changes)
 
     def _at(self, group: Group, now_ms: int, changes: Changes) -> dict[str, Alert]:

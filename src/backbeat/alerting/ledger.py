@@ -79,36 +79,32 @@ class Ledger:
 
     # -- deciding -------------------------------------------------------------------------------------
 
-    def decide(
-        self, to: Destination, integration: Integration, flush: Flush, changes: Changes
-    ) -> Decision | None:
-        """Decide whether a destination is told about a flush, and put the message on its way.
-
-        None where there is nothing to decide: every alert is kept quiet.
-        """
-        waiting = self.outbox.waiting(to)
+    def decide(self, to: Destination, integration: Integration, flush: Flush) -> Decision | None:
+        """Whether a destination is told about a flush. None where every alert is kept quiet."""
         if not flush.alerts:
-            if waiting:
-                self._withdraw(waiting, "every alert of the group is kept quiet", flush.now_ms, changes)
             return None
-        decision = decide(
+        return decide(
             self._log.get(to),
-            waiting,
+            self.outbox.waiting(to),
             flush.firing,
             flush.resolved,
             send_resolved=integration.send_resolved,
             repeat_interval_ms=flush.route.repeat_interval_ms,
             now_ms=flush.now_ms,
         )
-        if decision.sends:
+
+    def act(self, to: Destination, decision: Decision | None, flush: Flush, changes: Changes) -> None:
+        """Put the message on its way, or withdraw one that is no longer to be sent."""
+        waiting = self.outbox.waiting(to)
+        if decision and decision.sends:
             self._enqueue(to, waiting, decision, flush, changes)
-            return decision
+            return
         if waiting:
-            self._withdraw(waiting, decision.reason, flush.now_ms, changes)
-        if decision.reason.notifies:
+            why = decision.reason if decision else "every alert of the group is kept quiet"
+            self._withdraw(waiting, why, flush.now_ms, changes)
+        if decision and decision.reason.notifies:
             entry = LogEntry(to, flush.firing, flush.resolved, flush.now_ms, _expiry(flush))
             self._write_log(entry, changes)
-        return decision
 
     def _enqueue(
         self, to: Destination, waiting: Message | None, decision: Decision, flush: Flush, changes: Changes
