@@ -29,15 +29,16 @@ class Journal:
         self._appended = 0
         self._written = 0
 
-    async def write(self, changes: Changes) -> WorldFailure | None:
+    async def write(self, *several: Changes) -> WorldFailure | None:
         """Durable when this returns None; otherwise kept for the next write, and the failure returned.
 
         Changes that come while a transaction is under way share the next one.
         """
-        if not changes:
+        news = [changes for changes in several if changes]
+        if not news:
             return None
-        self._backlog.append(changes)
-        self._appended += 1
+        self._backlog.extend(news)
+        self._appended += len(news)
         mine = self._appended
         async with self._turn:
             return None if self._written >= mine else await self._write_backlog()

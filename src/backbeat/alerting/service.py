@@ -88,7 +88,7 @@ class Alerting:
         """Go on where the last run ended. Without `drive`, nothing happens until `tick` is called."""
         now_ms = self._now()
         for silence in await self._state.run(store.load_silences):
-            self._core.silences.restore(silence)
+            self._core.silences.keep(silence)
         self._core.ledger.remember(
             await self._state.run(store.load_log), await self._state.run(store.load_messages)
         )
@@ -135,10 +135,9 @@ class Alerting:
             pending.append(received.changes)
             await asyncio.sleep(0)
         self._wake.set()
-        failures = [await self._journal.write(changes) for changes in pending]
-        for failure in failures:
-            if failure is not None:
-                raise failure
+        failure = await self._journal.write(*pending)
+        if failure is not None:
+            raise failure
         if too_many:
             raise TooManyAlerts(f"{too_many} alerts found no room; resolve or drop others, then send again")
         if invalid:
@@ -228,23 +227,24 @@ class Alerting:
 
         Raises InvalidSilence, OverBroadSilence (unless confirmed), UnknownSilence, WorldFailure.
         """
-        made = self._core.silences.put(silence, self._now(), confirmed=confirmed)
-        await self._write_silences(made)
-        return made[-1]
+        planned = self._core.silences.plan(silence, self._now(), confirmed=confirmed)
+        await self._keep_silences(planned)
+        return planned[-1]
 
     async def expire_silence(self, silence_id: str) -> None:
         """Raises UnknownSilence, WorldFailure."""
-        await self._write_silences(self._core.silences.expire(silence_id, self._now()))
+        await self._keep_silences(self._core.silences.plan_expiry(silence_id, self._now()))
 
-    async def _write_silences(self, silences: list[Silence]) -> None:
+    async def _keep_silences(self, silences: list[Silence]) -> None:
+        """Written first: a silence that was not acknowledged must not keep anything quiet."""
         now_ms = self._now()
         events = [
             Event(now_ms, EventKind.SILENCE, reason=f"{each.state(now_ms)} {each.id}", detail=_words(each))
             for each in silences
         ]
-        failure = await self._journal.write(Changes(silences=silences, events=events))
-        if failure is not None:
-            raise failure
+        await self._state.run(Changes(silences=silences, events=events).write)
+        for silence in silences:
+            self._core.silences.keep(silence)
 
     def silences(self) -> list[Silence]:
         """All that are kept: by state, the expired last."""

@@ -36,7 +36,7 @@ class Silences:
         self._numbers: dict[str, int] = {}
         self._index: MatcherIndex[str] = MatcherIndex()
         for silence in silences:
-            self.restore(silence)
+            self.keep(silence)
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -61,11 +61,12 @@ class Silences:
             if self._by_id[found].state(now_ms) is SilenceState.ACTIVE
         )
 
-    def put(self, wanted: Silence, now_ms: int, *, confirmed: bool = False) -> list[Silence]:
-        """Make (id empty) or change a silence. Returns what is to be stored, the resulting silence last.
+    def plan(self, wanted: Silence, now_ms: int, *, confirmed: bool = False) -> list[Silence]:
+        """Plan to make (id empty) or change a silence. Returns what is to be kept, the resulting one last.
 
-        A change that would rewrite history expires the old silence and makes a new one. Raises
-        InvalidSilence, OverBroadSilence (unless confirmed) or UnknownSilence.
+        A change that would rewrite history expires the old silence and makes a new one. Nothing mutes before
+        it is kept, which follows its being written down. Raises InvalidSilence, OverBroadSilence (unless
+        confirmed) or UnknownSilence.
         """
         wanted = replace(wanted, starts_at_ms=wanted.starts_at_ms or now_ms, updated_at_ms=now_ms)
         validate(wanted, now_ms)
@@ -75,24 +76,21 @@ class Silences:
             )
         known = self.get(wanted.id) if wanted.id else None
         if known and _can_become(known, wanted, now_ms):
-            self.restore(wanted)
             return [wanted]
         if len(self._by_id) >= MAX_SILENCES:
             raise InvalidSilence(f"found {MAX_SILENCES} silences, which is the most that are kept")
         made = replace(wanted, id=str(uuid.uuid4()), starts_at_ms=max(wanted.starts_at_ms, now_ms))
-        expired = self.expire(known.id, now_ms) if known else []
-        self.restore(made)
+        expired = self.plan_expiry(known.id, now_ms) if known else []
         return [*expired, made]
 
-    def expire(self, silence_id: str, now_ms: int) -> list[Silence]:
-        """End a silence now. Returns what is to be stored; nothing where it has ended already."""
+    def plan_expiry(self, silence_id: str, now_ms: int) -> list[Silence]:
+        """Plan to end a silence now. Returns what is to be kept; nothing where it has ended already."""
         known = self.get(silence_id)
         if known.state(now_ms) is SilenceState.EXPIRED:
             return []
         ended = replace(
             known, starts_at_ms=min(known.starts_at_ms, now_ms), ends_at_ms=now_ms, updated_at_ms=now_ms
         )
-        self.restore(ended)
         return [ended]
 
     def forget_ended_before(self, before_ms: int) -> int:
@@ -102,8 +100,8 @@ class Silences:
             del self._by_id[silence.id]
         return len(old)
 
-    def restore(self, silence: Silence) -> None:
-        """Keep a silence as it is, without checks."""
+    def keep(self, silence: Silence) -> None:
+        """Let a silence, made or changed, take effect."""
         known = self._by_id.get(silence.id)
         if known is None:
             self._numbers[silence.id] = self._index.add(silence.id, silence.matchers)

@@ -1,0 +1,190 @@
+"""The state opens, migrates, keeps what it acknowledged, and refuses what it cannot read."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from backbeat.model.alerts import Alert, Notification
+from backbeat.model.errors import WorldFailure
+from backbeat.model.labels import Labels
+from backbeat.model.matchers import Matcher, MatchOp
+from backbeat.state import SchemaError, StateError, open_state, store
+from backbeat.state.records import (
+    Destination,
+    Event,
+    EventKind,
+    LogEntry,
+    Message,
+    MessageState,
+    Silence,
+    StoredAlert,
+)
+from backbeat.state.schema import NEWEST_REVISION
+from backbeat.state.tables import metadata
+
+ALERT = Alert(
+    Labels.of(alertname="Slow", path='a"b\\c'), Labels.of(summary="zu langsam ✓"), 1, 2, 3, "http://x"
+)
+TO = Destination('{}:{alertname="Slow"}', "team", "webhook[0]")
+MESSAGE = Message(
+    id="m1",
+    to=TO,
+    notification=Notification(
+        "team",
+        TO.group_key,
+        Labels.of(alertname="Slow"),
+        (ALERT,),
+        5,
+        "http://b",
+        "first notification",
+        0,
+        "key",
+    ),
+    firing=frozenset({"a", "b"}),
+    resolved=frozenset(),
+    owed=frozenset({"a"}),
+    created_at_ms=5,
+    next_attempt_ms=6,
+    log_expires_ms=7,
+)
+SILENCE = Silence(
+    "s1", (Matcher("a", MatchOp.REGEX, "x|y"),), 1, 9, 1, "ann", "deploy", Labels.of(ticket="1")
+)
+
+
+async def test_everything_written_is_there_after_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "state.db"
+    state = open_state(path)
+    entry = LogEntry(TO, frozenset({"a"}), frozenset({"b"}), 4, 8)
+    await state.run(lambda c: store.save_alerts(c, [StoredAlert("f" * 16, ALERT, by_timeout=True)]))
+    await state.run(lambda c: store.save_log_entry(c, entry))
+    await state.run(lambda c: store.save_message(c, MESSAGE))
+    await state.run(lambda c: store.save_silence(c, SILENCE))
+    await state.close()
+    state = open_state(path)
+    assert await state.run(store.load_alerts) == [StoredAlert("f" * 16, ALERT, by_timeout=True)]
+    assert await state.run(store.load_log) == [entry]
+    assert await state.run(store.load_messages) == [MESSAGE]
+    assert await state.run(store.load_silences) == [SILENCE]
+    await state.close()
+
+
+async def test_an_attempt_changes_its_message_and_deletion_removes_it(tmp_path: Path) -> None:
+    state = open_state(tmp_path / "state.db")
+    await state.run(lambda c: store.save_message(c, MESSAGE))
+    dead = replace(MESSAGE, attempts=1, state=MessageState.DEAD, last_error="HTTP 404")
+    await state.run(lambda c: store.save_attempt(c, dead))
+    assert await state.run(store.load_messages) == [dead]
+    await state.run(lambda c: store.delete_message(c, "m1"))
+    assert await state.run(store.load_messages) == []
+    await state.close()
+
+
+async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    state = open_state(tmp_path / "state.db")
+
+    def half_done(connection) -> None:
+        store.save_silence(connection, SILENCE)
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError):
+        await state.run(half_done)
+    assert await state.run(store.load_silences) == []
+    await state.close()
+
+
+async def test_events_are_found_by_alert_with_its_groups_and_pruned_by_age_and_number(tmp_path: Path) -> None:
+    state = open_state(tmp_path / "state.db")
+    events = [
+        Event(1, EventKind.FIRING, "aa"),
+        Event(2, EventKind.GROUPED, "aa", "g1", "team"),
+        Event(3, EventKind.DECIDED, "", "g1", "team", "webhook[0]", "first notification"),
+        Event(4, EventKind.GROUPED, "bb", "g1", "team"),
+        Event(5, EventKind.DECIDED, "", "g2", "team"),
+    ]
+    await state.run(lambda c: store.add_events(c, events))
+    keys = await state.run(lambda c: store.groups_of(c, "aa"))
+    found = await state.run(lambda c: store.find_events(c, fingerprint="aa", group_keys=keys))
+    assert found == events[:3]
+    assert await state.run(lambda c: store.find_events(c, since_ms=3, until_ms=5)) == events[2:4]
+    await state.run(lambda c: store.prune_events(c, 2, 3))
+    assert await state.run(store.find_events) == events[2:]
+    await state.close()
+
+
+async def test_a_database_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    state = open_state(tmp_path / "state.db")
+    await state.run(lambda c: c.exec_driver_sql("PRAGMA query_only=1"))
+    with pytest.raises(WorldFailure, match=r"state\.db: the state could not be read or written: .*readonly"):
+        await state.run(lambda c: store.save_silence(c, SILENCE))
+    await state.close()
+
+
+def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(StateError, match=r"state\.db: the state cannot be opened"):
+        open_state(path)
+
+
+def test_a_schema_newer_than_the_program_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    _close(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(SchemaError, match="found schema 9999, expected"):
+        open_state(path)
+
+
+def test_the_database_is_journalled_ahead_and_synced_at_every_commit(tmp_path: Path) -> None:
+    state = open_state(tmp_path / "state.db")
+    with state._engine.begin() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    state._engine.dispose()
+
+
+def test_the_state_is_for_its_owner_only(tmp_path: Path) -> None:
+    _close(tmp_path / "own" / "state.db")
+    assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o700
+
+
+def test_migrations_lead_to_the_tables_of_the_program(tmp_path: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.config import Config
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    import backbeat.state.migrations as migrations
+
+    path = tmp_path / "state.db"
+    _close(path)
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+    config = Config()
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [NEWEST_REVISION]
+
+
+def test_a_start_without_migrations_does_not_load_alembic(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    _close(path)
+    code = f"import sys; from backbeat.state import open_state; open_state({str(path)!r})"
+    code += "; sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def _close(path: Path) -> None:
+    open_state(path)._engine.dispose()
