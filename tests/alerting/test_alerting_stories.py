@@ -464,6 +464,20 @@ async def test_a_clock_that_is_set_back_delays_nothing(tmp_path: Path) -> None:
         assert len(inbox.taken) == 2
 
 
+async def test_a_machine_that_slept_resolves_nothing_by_itself(tmp_path: Path) -> None:
+    stage, inbox = story(tmp_path)
+    async with stage:
+        await stage.fire(stage.alert("Slow"))
+        await stage.pass_time(MINUTE)
+        stage.now_ms += 2 * HOUR
+        stage.alerting._core.outlast(2 * HOUR, stage.now_ms)
+        await stage.pass_time(10 * MINUTE)
+        assert [each.status for each in inbox.taken] == ["firing"]
+        stage.firing.clear()
+        await stage.pass_time(10 * MINUTE)
+        assert [each.status for each in inbox.taken] == ["firing", "resolved"]
+
+
 async def test_why_was_i_paged_and_why_was_nobody_paged(tmp_path: Path) -> None:
     stage, _ = story(tmp_path)
     async with stage:

@@ -238,6 +238,14 @@ class Core:
         self.ledger.forget(now_ms, lambda to: bool(self.groups.sharing(to)), changes)
         return changes
 
+    def outlast(self, gap_ms: int, now_ms: int) -> None:
+        """The machine was asleep for so long: what fired before gets as much longer to be confirmed."""
+        for entry in self.book:
+            if entry.alert.ends_at_ms > now_ms - gap_ms:
+                entry.alert = replace(entry.alert, ends_at_ms=entry.alert.ends_at_ms + gap_ms)
+                for group in self.groups.of(entry):
+                    group.alerts[entry.fingerprint] = entry.alert
+
     def shift(self, by_ms: int) -> None:
         """The clock was set back by so much (a negative number)."""
         self.groups.shift(by_ms)

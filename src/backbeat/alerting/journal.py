@@ -24,10 +24,11 @@ class Journal:
     def __init__(self, state: State, counters: Counters) -> None:
         self._state = state
         self._counters = counters
-        self._backlog: deque[Changes] = deque(maxlen=_LONGEST_BACKLOG)
+        self._backlog: deque[Changes] = deque()
         self._turn = asyncio.Lock()
         self._appended = 0
         self._written = 0
+        self._is_failing = False
 
     async def write(self, *several: Changes) -> WorldFailure | None:
         """Durable when this returns None; otherwise kept for the next write, and the failure returned.
@@ -67,9 +68,22 @@ class Journal:
             await self._state.run(work)
         except WorldFailure as failure:
             self._backlog.extendleft(reversed(batch))
-            if self._counters.state_failures == 0:
+            self._cut_backlog()
+            if not self._is_failing:
                 _log.error("%s", failure)
+            self._is_failing = True
             self._counters.state_failures += 1
             return failure
+        if self._is_failing:
+            _log.warning("the state is written again, nothing is missing")
+        self._is_failing = False
         self._written = upto
         return None
+
+    def _cut_backlog(self) -> None:
+        """Memory is bounded too: the oldest changes give way, and that is said."""
+        excess = len(self._backlog) - _LONGEST_BACKLOG
+        for _ in range(max(0, excess)):
+            self._backlog.popleft()
+        if excess > 0:
+            _log.error("%d changes of the state are lost for the next restart; make room for it", excess)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from backbeat.alerting import views
 from backbeat.alerting.changes import Changes
@@ -38,6 +39,7 @@ _LONGEST_ATTEMPT_S = 60.0
 _LONGEST_FAREWELL_S = 3.0
 _MAINTAIN_EVERY_MS = 600_000
 _STEP_BACK_MS = 1_000
+_OVERSLEPT_MS = 30_000
 _EVENTS_KEPT_MS = 366 * 86_400_000
 _EVENTS_KEPT = 2_000_000
 _log = logging.getLogger(__name__)
@@ -181,10 +183,13 @@ class Alerting:
         if rest_ms <= 0:
             await asyncio.sleep(0)
             return
-        try:
+        fell_asleep_ms = self._now()
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), rest_ms / 1000)
-        except TimeoutError:
-            return
+        overslept_ms = self._now() - fell_asleep_ms - rest_ms
+        if overslept_ms > _OVERSLEPT_MS:
+            _log.warning("alerting: the machine was asleep, or its clock set, by %d s", overslept_ms // 1000)
+            self._core.outlast(overslept_ms, self._now())
 
     def _notice_step_back(self, now_ms: int) -> None:
         if now_ms < self._last_seen_ms - _STEP_BACK_MS:
