@@ -140,8 +140,9 @@ class Traffic:
 
     async def ask_greedily(self, session: aiohttp.ClientSession) -> None:
         """A program that asks faster than it may, so that the rate limit has something to refuse."""
-        for _ in range(34):
-            async with session.get("/api/tracks", headers={"X-User": "program"}) as answer:
+        program = {"X-User": f"program {self._chance.randrange(5)}"}
+        for _ in range(36):
+            async with session.get("/api/tracks", headers=program) as answer:
                 await answer.read()
 
 
@@ -153,9 +154,9 @@ _ACTIONS: dict[str, tuple[float, Callable[[Traffic, aiohttp.ClientSession], Awai
     "open_library": (14, Traffic.open_library),
     "sign_in": (3, Traffic.sign_in),
     "register": (1, Traffic.register),
-    "upload": (2.5, Traffic.upload),
+    "upload": (1.5, Traffic.upload),
     "follow_feed": (2.5, Traffic.follow_feed),
-    "ask_greedily": (0.25, Traffic.ask_greedily),
+    "ask_greedily": (0.08, Traffic.ask_greedily),
 }
 
 

@@ -37,7 +37,7 @@ def profile_text(name: str) -> str:
 
 
 def runbooks_path() -> Path:
-    """The runbooks that the alerts link to, as Markdown: in an installed package, or in a clone of the project."""
+    """The runbooks that the alerts link to, as Markdown: in the installed package, or in a clone."""
     installed = _HERE / "runbooks.md"
     return installed if installed.exists() else _HERE.parents[2] / "docs" / "runbooks.md"
 
@@ -50,7 +50,7 @@ def write_profile(directory: Path) -> list[Path]:
     files = {directory / name: profile_text(name) for name in PROFILE_FILES}
     if present := [path.name for path in files if path.exists()]:
         raise ProfileExistsError(
-            f"{directory}: {', '.join(present)} would be overwritten; choose an empty directory, or move them away"
+            f"{directory}: {', '.join(present)} would be overwritten; choose another directory, or move them"
         )
     secrets = directory / "secrets"
     files[secrets / "README.txt"] = _SECRETS_NOTE
