@@ -158,6 +158,7 @@ def silence(*matchers: Matcher, starts: int = 0, ends: int = 1000, silence_id: s
         (silence(Matcher("a", MatchOp.NOT_EQUAL, "x")), "must not match the empty string"),
         (silence(starts=900, ends=900), "start time must be before end time"),
         (silence(starts=1, ends=50), "end time can't be in the past"),
+        (silence(ends=10**18), "between the years 1970 and 9999"),
     ],
 )
 def test_a_silence_that_alertmanager_refuses_is_refused(wanted: Silence, says: str) -> None:
@@ -269,6 +270,7 @@ def test_an_alert_that_ends_unheard_of_is_not_taken_in() -> None:
     [
         (Alert(Labels()), "at least one label pair required"),
         (Alert(Labels.of(a="b"), starts_at_ms=5, ends_at_ms=4), "start time must be before end time"),
+        (Alert(Labels.of(a="b"), ends_at_ms=10**18), "start and end must lie between the years 1 and 9999"),
         (Alert(Labels.of({f"l{i}": "x" for i in range(41)})), "found 41 labels"),
         (Alert(Labels.of(a="x" * 1_000_000)), "invalid value of a: found 1000000 characters"),
         (Alert(Labels.of({"a" * 300: "x"})), "invalid name 'aaa"),

@@ -46,12 +46,11 @@ async def test_alerts_are_filtered_by_state_matchers_and_receiver(tmp_path: Path
 
         assert names() == ["Down", "Full", "Quiet", "Slow"]
         assert {view.alert.name: view.status.state.value for view in story.alerting.alerts()} == {
-            "Down": "unprocessed",
-            "Full": "unprocessed",
+            "Down": "active",
+            "Full": "active",
             "Quiet": "suppressed",
             "Slow": "suppressed",
         }
-        assert names(unprocessed=False) == ["Quiet", "Slow"]
         await story.pass_time(MINUTE)
         assert names(active=False) == ["Quiet", "Slow"]
         assert names(silenced=False) == ["Down", "Full", "Slow"]

@@ -5,11 +5,12 @@ await alerting.start()
 await alerting.receive(alerts)
 """
 
-from backbeat.alerting.service import Alerting, InvalidAlerts, TooManyAlerts
+from backbeat.alerting.service import NOBODY, Alerting, InvalidAlerts, TooManyAlerts
 from backbeat.alerting.silencing import InvalidSilence, OverBroadSilence, UnknownSilence
 from backbeat.alerting.views import AlertState, AlertStatus, AlertView, Filter, GroupView
 
 __all__ = [
+    "NOBODY",
     "AlertState",
     "AlertStatus",
     "AlertView",

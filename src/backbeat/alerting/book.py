@@ -14,6 +14,8 @@ from backbeat.model.labels import Labels
 from backbeat.state.records import StoredAlert
 
 MAX_ALERTS = 100_000
+YEAR_9999_MS = 253_402_300_799_999
+_YEAR_1_MS = -62_135_596_800_000
 _MAX_LABELS = 40
 _MAX_NAME_BYTES = 256
 _MAX_VALUE_BYTES = 4096
@@ -126,6 +128,8 @@ def why_invalid(alert: Alert) -> str:
         return "at least one label pair required"
     if alert.ends_at_ms and alert.starts_at_ms > alert.ends_at_ms:
         return "start time must be before end time"
+    if not (_YEAR_1_MS <= alert.starts_at_ms <= YEAR_9999_MS and alert.ends_at_ms <= YEAR_9999_MS):
+        return "start and end must lie between the years 1 and 9999"
     if len(alert.labels) > _MAX_LABELS:
         return f"found {len(alert.labels)} labels, expected {_MAX_LABELS} or fewer"
     for pairs, limit in ((alert.labels, _MAX_VALUE_BYTES), (alert.annotations, _MAX_ANNOTATION_BYTES)):

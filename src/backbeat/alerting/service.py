@@ -22,13 +22,15 @@ from backbeat.alerting.metrics import AlertingCollector
 from backbeat.alerting.outbox import LaneId, Random
 from backbeat.alerting.silencing import Silences
 from backbeat.alerting.views import AlertView, Filter, GroupView
-from backbeat.config.alertmanager import AlertmanagerConfig
+from backbeat.config.alertmanager import AlertmanagerConfig, Route
 from backbeat.model.alerts import Alert, Channel, Delivery
 from backbeat.model.clock import Now
 from backbeat.model.errors import BackbeatError
 from backbeat.state import State, store
 from backbeat.state.records import Event, EventKind, Message, MessageState, Silence
 
+NOBODY = AlertmanagerConfig(path="", text="", route=Route(receiver=""), receivers=())
+"""For a Backbeat without alertmanager.yml: alerts are kept and shown, and nobody is told."""
 Channels = Mapping[str, Sequence[Channel]]
 """By receiver, in the order of the configuration."""
 

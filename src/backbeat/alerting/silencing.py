@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from backbeat.alerting.book import YEAR_9999_MS
 from backbeat.alerting.matching import MatcherIndex
 from backbeat.model.errors import BackbeatError
 from backbeat.model.matchers import Matcher, MatchOp
@@ -118,6 +119,8 @@ def validate(silence: Silence, now_ms: int) -> None:
         raise InvalidSilence("at least one matcher must not match the empty string")
     if silence.ends_at_ms <= silence.starts_at_ms:
         raise InvalidSilence("start time must be before end time")
+    if silence.ends_at_ms > YEAR_9999_MS or silence.starts_at_ms < 0:
+        raise InvalidSilence("start and end must lie between the years 1970 and 9999")
     if silence.ends_at_ms < now_ms:
         raise InvalidSilence("end time can't be in the past")
 

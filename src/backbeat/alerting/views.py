@@ -21,7 +21,6 @@ from backbeat.model.matchers import Matcher, compile_regex
 
 
 class AlertState(StrEnum):
-    UNPROCESSED = "unprocessed"
     ACTIVE = "active"
     SUPPRESSED = "suppressed"
 
@@ -57,12 +56,14 @@ class GroupView:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which alerts are wanted; the defaults are those of Alertmanager's API. receiver: an anchored regex."""
+    """Which alerts are wanted; the defaults are those of Alertmanager's API. receiver: an anchored regex.
+
+    The API's `unprocessed` has no counterpart: what keeps an alert quiet is worked out when one asks.
+    """
 
     active: bool = True
     silenced: bool = True
     inhibited: bool = True
-    unprocessed: bool = True
     muted: bool = True
     matchers: Sequence[Matcher] = ()
     receiver: str = ""
@@ -83,8 +84,6 @@ class Filter:
             return False
         if status.muted_by and not self.muted:
             return False
-        if status.state is AlertState.UNPROCESSED:
-            return self.unprocessed
         return status.state is not AlertState.ACTIVE or self.active
 
 
@@ -140,10 +139,6 @@ def _status(
     mutings = [muting_intervals(group.node.route, core.intervals, now_ms)[0] for group in groups]
     if mutings and all(mutings):
         muted_by = tuple(dict.fromkeys(name for names in mutings for name in names))
-    if silenced_by or inhibition:
-        state = AlertState.SUPPRESSED
-    elif any(group.flushed_ms is not None for group in groups):
-        state = AlertState.ACTIVE
-    else:
-        state = AlertState.UNPROCESSED
+    is_quiet = bool(silenced_by or inhibition or muted_by)
+    state = AlertState.SUPPRESSED if is_quiet else AlertState.ACTIVE
     return AlertStatus(state, silenced_by, (inhibition.source,) if inhibition else (), muted_by)
