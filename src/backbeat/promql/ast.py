@@ -44,6 +44,8 @@ class NumberLiteral:
     span: Span
     text: str = field(default="", compare=False)
     """as written (`0x1f`, `1h`), for printing"""
+    is_duration: bool = field(default=False, compare=False)
+    """written with units (`1h30m`), and printed so"""
 
 
 @dataclass(frozen=True, slots=True)

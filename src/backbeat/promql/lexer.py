@@ -1,0 +1,340 @@
+"""Tokens of a PromQL query, read on demand.
+
+In:  the query text. Out: one Token a call of `next`, to `promql.parser`.
+What a character means depends on the brackets around it: inside braces there are only names, strings and
+matching operators, inside square brackets only durations and their arithmetic. Raises BadQuery.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from backbeat.model import gotext
+from backbeat.promql.mistakes import bad_query
+
+AGGREGATORS = frozenset(
+    "avg bottomk count count_values group limit_ratio limitk max min quantile stddev stdvar sum topk".split()
+)
+KEYWORDS = frozenset(
+    "bool by group_left group_right fill fill_left fill_right ignoring offset smoothed anchored on without".split()
+)
+PREPROCESSORS = frozenset("start end step range max_of min_of".split())
+SET_OPERATORS = frozenset(("and", "or", "unless"))
+COMPARISONS = frozenset(("==", "!=", "<=", "<", ">=", ">"))
+OPERATORS = SET_OPERATORS | COMPARISONS | frozenset("+ - * / % ^ atan2 </ >/ =~ !~ @".split())
+_WORDS = AGGREGATORS | KEYWORDS | PREPROCESSORS | SET_OPERATORS | {"atan2"}
+_DURATION_WORDS = frozenset(("step", "range", "max_of", "min_of"))
+_FILLS = frozenset(("fill", "fill_left", "fill_right"))
+
+IDENTIFIER = "identifier"
+METRIC_IDENTIFIER = "metric identifier"
+NUMBER = "number"
+DURATION = "duration"
+STRING = "string"
+END = "end of input"
+
+_SPACE = re.compile(r"[ \t\r\n]+")
+_COMMENT = re.compile(r"#[^\r\n]*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORD = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
+_LETTERS = re.compile(r"[A-Za-z_]+")
+_PAREN_NEXT = re.compile(r"[ \t\r\n]*\(")
+_NUMBER_START = re.compile(r"\.?[0-9]")
+_DURATION_REST = re.compile(r"[smhdwy]s?(?:[0-9]+[smhdw]s?)*(?![A-Za-z0-9_])")
+_ALPHANUMERIC = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`kind` is one of the kinds above, or the operator, bracket or lower-case keyword itself."""
+
+    kind: str
+    start: int
+    text: str
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+    def describe(self) -> str:
+        """How an error message names it: `identifier "foo"`, `<by>`, `<op:+>`, `","`."""
+        if self.kind == END:
+            return END
+        if self.kind in (IDENTIFIER, METRIC_IDENTIFIER):
+            return f"{self.kind} {gotext.quote(self.text)}"
+        if self.kind in KEYWORDS:
+            return f"<{self.text}>"
+        if self.kind in OPERATORS:
+            return f"<op:{self.text}>"
+        if self.kind in AGGREGATORS:
+            return f"<aggr:{self.text}>"
+        shown = gotext.quote(self.text[:10]) + "..." if len(self.text) > 10 else gotext.quote(self.text)
+        return f"{self.kind} {shown}" if self.kind in (NUMBER, DURATION, STRING) else shown
+
+
+class Lexer:
+    """Reads one query; a lexer is used once."""
+
+    __slots__ = ("_at", "_awaits_duration", "_brace", "_bracket", "_colon", "_depth", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._depth = 0
+        self._brace = False
+        self._bracket = False
+        self._colon = False
+        # Directly after "[" only a duration expression may stand; behind its first number Prometheus's lexer
+        # is back among the statements, and complains in other words.
+        self._awaits_duration = False
+
+    def next(self) -> Token:
+        """The next token that is neither space nor comment."""
+        text = self._text
+        while True:
+            blank = _SPACE.match(text, self._at)
+            if blank is not None:
+                self._at = blank.end()
+            comment = None if self._awaits_duration else _COMMENT.match(text, self._at)
+            if comment is None:
+                break
+            self._at = comment.end()
+        if self._brace:
+            return self._inside_braces()
+        if self._awaits_duration:
+            return self._duration_expression()
+        return self._statement()
+
+    def _emit(self, kind: str, end: int) -> Token:
+        token = Token(kind, self._at, self._text[self._at : end])
+        self._at = end
+        return token
+
+    def _fail(self, message: str, start: int | None = None) -> Exception:
+        return bad_query(self._text, self._at if start is None else start, message)
+
+    def _char(self, at: int) -> str:
+        """The character there as Go quotes it; the end of the text is U+FFFD."""
+        return gotext.quote(self._text[at : at + 1] or "\ufffd", "'")
+
+    def _statement(self) -> Token:
+        text, at = self._text, self._at
+        char = text[at : at + 1]
+        if not char:
+            return self._end()
+        two = text[at : at + 2]
+        if two in ("==", "!=", "<=", ">=", "</", ">/"):
+            return self._emit(two, at + 2)
+        if two == "=~":
+            raise self._fail("unexpected character after '=': '~'")
+        if char == "!":
+            raise self._fail(f"unexpected character after '!': {self._char(at + 1)}")
+        if char in ",*/%+-^=<>@":
+            return self._emit(char, at + 1)
+        if _NUMBER_START.match(text, at):
+            return self._number()
+        if char in "\"'`":
+            return self._string(char)
+        if _WORD.match(text, at):
+            return self._word_in_brackets() if self._bracket else self._word()
+        return self._bracketing(char)
+
+    def _end(self) -> Token:
+        if self._depth:
+            raise self._fail("unclosed left parenthesis")
+        if self._bracket:
+            raise self._fail("unclosed left bracket")
+        return self._emit(END, self._at)
+
+    def _bracketing(self, char: str) -> Token:
+        if char in "()":
+            return self._paren(char)
+        if char == "{":
+            self._brace = True
+        elif char == "[":
+            if self._bracket:
+                raise self._fail("unexpected left bracket '['")
+            self._bracket, self._colon, self._awaits_duration = True, False, True
+        elif char == "]":
+            if not self._bracket:
+                raise self._fail("unexpected right bracket ']'")
+            self._bracket = False
+        else:
+            raise self._fail(f"unexpected character: {self._char(self._at)}")
+        return self._emit(char, self._at + 1)
+
+    def _paren(self, char: str) -> Token:
+        self._depth += 1 if char == "(" else -1
+        if self._depth < 0:
+            raise self._fail("unexpected right parenthesis ')'")
+        return self._emit(char, self._at + 1)
+
+    def _word(self) -> Token:
+        match = _WORD.match(self._text, self._at)
+        assert match is not None
+        word, end = match.group(), match.end()
+        lower = word.lower()
+        if lower in ("inf", "nan"):
+            return self._emit(NUMBER, end)
+        if lower in _WORDS and (lower not in _FILLS or _PAREN_NEXT.match(self._text, end)):
+            return self._emit(lower, end)
+        return self._emit(METRIC_IDENTIFIER if ":" in word else IDENTIFIER, end)
+
+    def _word_in_brackets(self) -> Token:
+        """Behind the first number in square brackets: the colon of a subquery, or a duration function."""
+        char = self._text[self._at]
+        if char == ":":
+            if self._colon:
+                raise self._fail("unexpected colon ':'")
+            self._colon = True
+            return self._emit(":", self._at + 1)
+        match = _LETTERS.match(self._text, self._at)
+        if match is not None and match.group().lower() in _DURATION_WORDS:
+            return self._emit(match.group().lower(), match.end())
+        raise self._fail(f"unexpected character: {self._char(self._at)}, expected ':'")
+
+    def _duration_expression(self) -> Token:
+        """Before the first number in square brackets."""
+        text, at = self._text, self._at
+        char = text[at : at + 1]
+        if not char:
+            raise self._fail("unexpected end of input in duration expression")
+        if char == "]":
+            self._bracket = self._awaits_duration = False
+            return self._emit(char, at + 1)
+        if char == ":":
+            raise self._fail("unexpected colon before duration in duration expression")
+        if char in "()":
+            return self._paren(char)
+        if char in "+-*/%^,":
+            return self._emit(char, at + 1)
+        if _NUMBER_START.match(text, at):
+            self._awaits_duration = False
+            return self._number()
+        match = _LETTERS.match(text, at)
+        if match is not None and match.group().lower() in _DURATION_WORDS:
+            self._awaits_duration = False
+            return self._emit(match.group().lower(), match.end())
+        raise self._fail(f"unexpected character in duration expression: {self._char(at)}")
+
+    def _inside_braces(self) -> Token:
+        text, at = self._text, self._at
+        char = text[at : at + 1]
+        two = text[at : at + 2]
+        if two in ("=~", "!~", "!="):
+            return self._emit(two, at + 2)
+        if char in ("=", ","):
+            return self._emit(char, at + 1)
+        if char == "}":
+            self._brace = False
+            return self._emit(char, at + 1)
+        match = _NAME.match(text, at)
+        if match is not None:
+            return self._emit(IDENTIFIER, match.end())
+        if not char:
+            raise self._fail("unexpected end of input inside braces")
+        if char in "\"'`":
+            return self._string(char)
+        if char == "!":
+            raise self._fail(f"unexpected character after '!' inside braces: {self._char(at + 1)}")
+        if char == "{":
+            raise self._fail("unexpected left brace '{'")
+        raise self._fail(f"unexpected character inside braces: {self._char(at)}")
+
+    def _number(self) -> Token:
+        end, is_number = scan_number(self._text, self._at)
+        if is_number:
+            return self._emit(NUMBER, end)
+        rest = _DURATION_REST.match(self._text, end)
+        if rest is None:
+            while self._text[end : end + 1] in _ALPHANUMERIC:
+                end += 1
+            seen = gotext.quote(self._text[self._at : end])
+            raise self._fail(f"bad number or duration syntax: {seen}")
+        return self._emit(DURATION, rest.end())
+
+    def _string(self, mark: str) -> Token:
+        text, at = self._text, self._at + 1
+        while True:
+            char = text[at : at + 1]
+            if not char:
+                raise self._fail(f"unterminated {'raw' if mark == '`' else 'quoted'} string")
+            if char == "\ufffd" or "\ud800" <= char <= "\udfff":
+                raise self._fail("invalid UTF-8 rune")
+            if char == mark:
+                return self._emit(STRING, at + 1)
+            if mark != "`":
+                if char == "\n":
+                    raise self._fail("unterminated quoted string")
+                if char == "\\":
+                    at = self._escape(at + 1, mark)
+                    continue
+            at += 1
+
+    def _escape(self, at: int, mark: str) -> int:
+        """Check the escape sequence whose letter stands at `at`; returns the place behind it."""
+        char = self._text[at : at + 1]
+        if not char:
+            raise self._fail("escape sequence not terminated")
+        if char in "abfnrtv\\" or char == mark:
+            return at + 1
+        if char in "01234567":
+            count, base, limit = 3, 8, 255
+        elif char in "xuU":
+            count, base, limit = {"x": (2, 16, 255), "u": (4, 16, 0x10FFFF), "U": (8, 16, 0x10FFFF)}[char]
+            at += 1
+        else:
+            raise self._fail(f"unknown escape sequence U+{ord(char):04X} {gotext.quote(char, chr(39))}")
+        for index in range(at, at + count):
+            digit = self._text[index : index + 1]
+            if not digit:
+                raise self._fail("escape sequence not terminated")
+            if digit.lower() not in "0123456789abcdef"[:base]:
+                raise self._fail(
+                    f"illegal character U+{ord(digit):04X} {self._char(index)} in escape sequence"
+                )
+        code = int(self._text[at : at + count], base)
+        if code > limit or 0xD800 <= code < 0xE000:
+            raise self._fail("escape sequence is an invalid Unicode code point")
+        return at + count
+
+
+def scan_number(text: str, at: int) -> tuple[int, bool]:
+    """Run over a number that begins at `at`: (end, whether what was run over can be one).
+
+    Decimal with `_` between digits, a fraction and an exponent, or hexadecimal without them.
+    """
+    digits = "0123456789"
+    start = at
+    if text[at : at + 1] == "0":
+        at += 1
+        if text[at : at + 1] in ("x", "X"):
+            at += 1
+            digits = "0123456789abcdefABCDEF"
+            if text[at : at + 1] == "_":
+                at += 1
+    dot = exponent = False
+    while char := text[at : at + 1]:
+        follows = text[at + 1 : at + 2]
+        if char in digits:
+            at += 1
+        elif char == ".":
+            if dot or follows in ("_", ".") and follows or len(digits) > 10:
+                return at + 1, False
+            dot = True
+            at += 1
+        elif char in "eE":
+            if exponent:
+                return at + 1, False
+            exponent = True
+            at += 2 if follows in ("+", "-") else 1
+            if text[at : at + 1] in ("", ".", "_", "e", "E"):
+                return at, False
+        elif char == "_":
+            if follows in ("", ".", "_", "e", "E"):
+                return at + 1, False
+            at += 1
+        else:
+            break
+    return at, at > start and text[at : at + 1] not in _ALPHANUMERIC
