@@ -58,6 +58,7 @@ def build_app(data_dir: Path, registry: CollectorRegistry | None = None) -> Star
     app = Starlette(
         routes=[
             Route("/", front_page),
+            Route("/favicon.ico", lambda _: Response(status_code=204)),
             Route("/healthz", lambda _: PlainTextResponse("ok\n")),
             Route("/metrics", MetricsEndpoint(metrics)),
             Route("/chaos", show_faults, methods=["GET"]),
@@ -66,7 +67,11 @@ def build_app(data_dir: Path, registry: CollectorRegistry | None = None) -> Star
             *media.routes(),
         ],
         middleware=[
-            Middleware(MetricsMiddleware, metrics=metrics, skip_paths=("/metrics", "/healthz", "/chaos"))
+            Middleware(
+                MetricsMiddleware,
+                metrics=metrics,
+                skip_paths=("/metrics", "/healthz", "/chaos", "/favicon.ico"),
+            )
         ],
         lifespan=lifespan,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 DESCRIPTIONS = {
-    "slow_database": "every read waits 1.5 s inside the database",
+    "slow_database": "every read waits 1.8 s inside the database",
     "cache_off": "the cache neither finds nor keeps anything",
     "stream_errors": "a third of the audio streams break off in the middle",
     "slow_uploads": "storing an upload takes about 40 s",

@@ -83,6 +83,7 @@ def inbox_app(mailbox: Mailbox, now_ms: Callable[[], int] = lambda: time.time_ns
             Route("/", _file("inbox.html")),
             Route("/inbox.css", _file("inbox.css")),
             Route("/inbox.js", _file("inbox.js")),
+            Route("/favicon.ico", lambda _: Response(status_code=204)),
             Route("/api/messages", messages),
             Route("/messages/{message_id:int}/html", mail_html),
             Route("/slack", receiver(slack_content, "ok"), methods=["POST"]),

@@ -114,7 +114,7 @@ def webhook_content(payload: dict[str, Any]) -> Content:
     alerts = payload.get("alerts")
     count = len(alerts) if isinstance(alerts, list) else 0
     status = str(payload.get("status", ""))
-    title = f"{name or 'webhook call'} ({count} alert{'' if count == 1 else 's'})"
+    title = f"{name or 'webhook call'} {status} ({count} alert{'' if count == 1 else 's'})"
     return Content(
         kind="webhook", title=title, status=status, to=str(payload.get("receiver", "")), body=payload
     )

@@ -126,7 +126,10 @@ function row(message) {
     element("span", { className: "kind", text: KINDS[message.kind] }),
     element("span", { className: "to", text: message.to }), timeOf(message),
     element("span", { className: `title ${message.status}`, text: message.title }));
-  button.onclick = () => show(message);
+  button.onclick = () => {
+    show(message);
+    if (matchMedia("(max-width: 46rem)").matches) byId("detail").scrollIntoView({ behavior: "smooth" });
+  };
   return element("li", {}, button);
 }
 
