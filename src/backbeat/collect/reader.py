@@ -5,9 +5,9 @@ Out: a `Reading`: columns of the target's cohort and one float64 row, what chang
      with timestamps or exemplars of their own.
 
 A target exposes the same lines thousands of times and only the numbers change, so there are three ways,
-each ten times slower than the one before:
-  1. The *layout* (`collect.layout`): the body is cut at every space and newline; if all pieces but the numbers equal those
-     of the last scrape, the numbers are the row.
+each slower than the one before:
+  1. The *layout* (`collect.layout`): the body is cut at every space and newline; if all pieces but the
+     numbers equal those of the last scrape, the numbers are the row.
   2. The *known lines*: what stands before a line's number is looked up in a dict.
   3. The grammar (`collect.exposition`), for a line never seen.
 No clock, no I/O. One reader belongs to one target and is not shared between threads.

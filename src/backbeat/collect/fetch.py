@@ -1,0 +1,265 @@
+"""Fetching a scrape over HTTP: one bounded, authenticated GET.
+
+In:  a target's URL and the HTTP settings of its job.
+Out: the decoded body and its format, or a FetchError whose text the targets page shows.
+Every body is bounded before and after decompression; credentials never follow a redirect to another host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import aiohttp
+from yarl import URL
+
+from backbeat import __version__
+from backbeat.config.http_client import TLS, HTTPClient
+from backbeat.config.prometheus import ScrapeConfig
+from backbeat.model.durations import format_duration
+from backbeat.model.errors import WorldFailure
+
+DEFAULT_BODY_BYTES = 16 * 1024 * 1024
+MAX_REDIRECTS = 10
+USER_AGENT = f"Backbeat/{__version__}"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KEEPALIVE_S = 300.0
+_PROTOCOLS = {
+    "OpenMetricsText1.0.0": "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
+    "OpenMetricsText0.0.1": "application/openmetrics-text;version=0.0.1",
+    "PrometheusText1.0.0": "text/plain;version=1.0.0;escaping=allow-utf-8",
+    "PrometheusText0.0.4": "text/plain;version=0.0.4",
+}
+_TLS_VERSIONS = {
+    "TLS10": ssl.TLSVersion.TLSv1,
+    "TLS11": ssl.TLSVersion.TLSv1_1,
+    "TLS12": ssl.TLSVersion.TLSv1_2,
+    "TLS13": ssl.TLSVersion.TLSv1_3,
+}
+
+
+class FetchError(WorldFailure):
+    """The target gave no usable answer; the text says what happened."""
+
+
+class BodyTooLarge(FetchError):
+    """The body is larger than body_size_limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    body: bytes
+    openmetrics: bool
+
+
+def new_session() -> aiohttp.ClientSession:
+    """The one HTTP session of all scrapes; close it after the last loop has ended."""
+    return aiohttp.ClientSession(
+        # Connections outlive the usual scrape intervals; their number is bounded by that of the targets.
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+    )
+
+
+def accept_header(protocols: Sequence[str]) -> str:
+    """What we can read, the first protocol preferred. PrometheusProto is left out: we cannot read it."""
+    offered = [_PROTOCOLS[name] for name in protocols or _PROTOCOLS if name in _PROTOCOLS]
+    weighed = [f"{offer};q=0.{9 - place}" for place, offer in enumerate(offered)]
+    return ",".join([*weighed, "*/*;q=0.1"])
+
+
+def is_openmetrics(content_type: str, fallback: str) -> bool:
+    """Which format a body is in. Raises FetchError for one that Backbeat does not read."""
+    media = content_type.partition(";")[0].strip().lower()
+    if media == "application/openmetrics-text":
+        return True
+    if media in ("text/plain", ""):
+        return False
+    if fallback in _PROTOCOLS:
+        return fallback.startswith("OpenMetrics")
+    raise FetchError(
+        f"unsupported Content-Type {content_type[:100]!r}: expected text/plain or "
+        "application/openmetrics-text (fallback_scrape_protocol: PrometheusText0.0.4 reads it as text)"
+    )
+
+
+class HTTPFetch:
+    """Fetches one target, again and again."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, config: ScrapeConfig, url: str, timeout_ms: int
+    ) -> None:
+        self._session = session
+        self._http = config.http
+        self._url = URL(url)
+        self._limit = config.body_size_limit or DEFAULT_BODY_BYTES
+        self._fallback = config.fallback_scrape_protocol
+        self._timeout_ms = timeout_ms
+        self._timeout = aiohttp.ClientTimeout(total=timeout_ms / 1000)
+        self._tls = _TLSContext(config.http.tls)
+        self._headers = {
+            "Accept": accept_header(config.scrape_protocols),
+            "Accept-Encoding": "gzip" if config.enable_compression else "identity",
+            "User-Agent": USER_AGENT,
+            "X-Prometheus-Scrape-Timeout-Seconds": f"{timeout_ms / 1000:g}",
+        }
+
+    async def __call__(self) -> Fetched:
+        """Raises FetchError."""
+        try:
+            async with asyncio.timeout(self._timeout_ms / 1000):
+                return await self._follow()
+        except FetchError:
+            raise
+        except TimeoutError as error:
+            waited = format_duration(self._timeout_ms)
+            raise FetchError(f"timeout: no complete answer within {waited} (scrape_timeout)") from error
+        except aiohttp.ClientError as error:
+            raise FetchError(_reason(error, self._url)) from error
+        except (OSError, ValueError) as error:
+            raise FetchError(f"{self._url.host}: {error}") from error
+
+    async def _follow(self) -> Fetched:
+        url = self._url
+        headers = {**self._headers, **_credentials(self._http)}
+        for _ in range(MAX_REDIRECTS + 1):
+            async with self._session.get(
+                url,
+                headers=headers,
+                allow_redirects=False,
+                timeout=self._timeout,
+                ssl=self._tls.current() if url.scheme == "https" else True,
+                server_hostname=(self._http.tls.server_name or None) if url.scheme == "https" else None,
+                proxy=self._http.proxy_url or None,
+            ) as response:
+                if response.status not in _REDIRECTS or not self._http.follow_redirects:
+                    return await self._accept(response)
+                location = response.headers.get("Location", "")
+            if not location:
+                raise FetchError(f"server returned HTTP status {response.status} without a Location")
+            target = url.join(URL(location))
+            if target.scheme not in ("http", "https"):
+                raise FetchError(
+                    f"redirect to {target.scheme or 'an unknown scheme'!r}, expected http or https"
+                )
+            if target.origin() != url.origin():
+                headers = dict(self._headers)
+            url = target
+        raise FetchError(f"redirect loop: stopped after {MAX_REDIRECTS} redirects")
+
+    async def _accept(self, response: aiohttp.ClientResponse) -> Fetched:
+        if response.status != 200:
+            raise FetchError(
+                f"server returned HTTP status {response.status} {response.reason or ''}".rstrip()
+            )
+        openmetrics = is_openmetrics(response.headers.get("Content-Type", ""), self._fallback)
+        body = await self._read(response)
+        encoding = response.headers.get("Content-Encoding", "").lower()
+        if encoding == "gzip":
+            body = gunzip(body, self._limit)
+        elif encoding not in ("", "identity"):
+            raise FetchError(f"unsupported Content-Encoding {encoding[:40]!r}, expected gzip")
+        return Fetched(body, openmetrics)
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        if (response.content_length or 0) > self._limit:
+            raise _too_large(self._limit)
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > self._limit:
+                raise _too_large(self._limit)
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def gunzip(body: bytes, limit: int) -> bytes:
+    """Decompress at most `limit` bytes. Raises BodyTooLarge, or FetchError where it is not gzip."""
+    parts: list[bytes] = []
+    left = limit
+    while body:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            part = member.decompress(body, left + 1)
+        except zlib.error as error:
+            raise FetchError(f"not a gzip body: {error}") from error
+        left -= len(part)
+        if left < 0:
+            raise _too_large(limit)
+        if not member.eof:
+            raise FetchError("the gzip body breaks off before its end")
+        parts.append(part)
+        body = member.unused_data
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"body is larger than {limit} bytes (body_size_limit)")
+
+
+def _credentials(http: HTTPClient) -> dict[str, str]:
+    """Headers that say who we are; secret files are read anew each time."""
+    headers = dict(http.headers)
+    if http.username or http.password:
+        headers["Authorization"] = aiohttp.BasicAuth(http.username, http.password.read(), "utf-8").encode()
+    elif http.authorization:
+        headers["Authorization"] = f"{http.authorization_type} {http.authorization.read()}"
+    return headers
+
+
+class _TLSContext:
+    """Builds the TLS context, and again when one of its files has changed."""
+
+    def __init__(self, tls: TLS) -> None:
+        self._tls = tls
+        self._files = [path for path in (tls.ca_file, tls.cert_file, tls.key_file) if path]
+        self._stamp: list[int] | None = None
+        self._context: ssl.SSLContext | None = None
+
+    def current(self) -> ssl.SSLContext:
+        """Raises OSError (ssl.SSLError among them) where a file is missing or wrong."""
+        stamp = [os.stat(path).st_mtime_ns for path in self._files]
+        if self._context is None or stamp != self._stamp:
+            self._context, self._stamp = tls_context(self._tls), stamp
+        return self._context
+
+
+def tls_context(tls: TLS) -> ssl.SSLContext:
+    """A client context by the operator's settings; TLS 1.2 at least unless they say otherwise."""
+    context = ssl.create_default_context(cafile=tls.ca_file or None)
+    context.minimum_version = _TLS_VERSIONS.get(tls.min_version, ssl.TLSVersion.TLSv1_2)
+    if tls.max_version:
+        context.maximum_version = _TLS_VERSIONS[tls.max_version]
+    if tls.cert_file:
+        context.load_cert_chain(tls.cert_file, tls.key_file or None)
+    if tls.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _reason(error: aiohttp.ClientError, url: URL) -> str:
+    """The failure in the words of someone who looks for its cause."""
+    place = f"{url.host}:{url.port}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"{place}: TLS certificate refused: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"cannot resolve {url.host}: {error.os_error.strerror}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        if isinstance(error.os_error, ConnectionRefusedError):
+            return f"connection refused: {place}"
+        return f"cannot connect to {place}: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return f"{place} closed the connection without an answer"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the answer broke off before its end"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{place} does not answer in HTTP: {' '.join(error.message.split())[:200]}"
+    return f"{place}: {' '.join(str(error).split())[:200] or type(error).__name__}"
