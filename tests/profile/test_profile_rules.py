@@ -1,9 +1,10 @@
 """The profile's rules over made-up series, evaluated by the real promtool.
 
-Every performance alert fires above its threshold, stays silent just below it and without traffic; the score is
-what its formula says.
+Every performance alert fires above its threshold, stays silent just below it and without traffic; the score
+is what its formula says.
 """
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ def histogram(name: str, labels: str, fast: float, slow: float, bound: float) ->
 
 
 def p95(seconds: float, name: str = "http_request_duration_seconds") -> Series:
-    """The 95th percentile is exactly the bound that 95 of 100 reach, counted over two instances and routes."""
+    """The 95th percentile is exactly the bound that 95 of 100 reach, over two instances and routes."""
     return histogram(name, APP + ',route="/x"', 50, 0, seconds) | histogram(
         name, OTHER + ',route="/y"', 45, 5, seconds
     )
@@ -180,17 +181,24 @@ def story(name: str, series: Series, checks: list[tuple[str, list[dict[str, Any]
     }
 
 
+ONE = [{"labels": "{}", "value": 1}]
+
+
 def firing(name: str, fires: bool) -> tuple[str, list[dict[str, Any]]]:
     query = f'count(ALERTS{{alertname="{name}",alertstate="firing"}})'
-    return query, [{"labels": "{}", "value": 1}] if fires else []
+    return query, ONE if fires else []
 
 
-def run_promtool(directory: Path, stories: list[dict[str, Any]]) -> None:
+def run_promtool(directory: Path, stories: list[dict[str, Any]], alerts: str | None = None) -> None:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed")
-    files = ["alert_rules.yml", "performance_alerts.yml"]
-    for file in files:
-        (directory / file).write_text(profile_text(file), encoding="utf-8")
+    texts = {
+        "alert_rules.yml": profile_text("alert_rules.yml"),
+        "performance_alerts.yml": alerts or profile_text("performance_alerts.yml"),
+    }
+    files = list(texts)
+    for file, text in texts.items():
+        (directory / file).write_text(text, encoding="utf-8")
     tests = {
         "rule_files": files,
         "evaluation_interval": "15s",
@@ -300,3 +308,22 @@ def test_critical_comes_with_the_labels_that_silence_its_warning(tmp_path: Path)
     same = '{job="app",signal="response_time"}'
     query = 'count by (job, signal) (ALERTS{alertstate="firing",signal="response_time"})'
     run_promtool(tmp_path, [story("critical", p95(3), [(query, [{"labels": same, "value": 2}])])])
+
+
+def test_the_teams_own_rules_fire_on_the_same_metrics(tmp_path: Path) -> None:
+    root = Path(os.environ.get("BACKBEAT_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance"))
+    file = root / "config" / "normaldance" / "performance_alerts.yml"
+    if not file.exists():
+        pytest.skip("the conformance cases are not there")
+    # Their database rules read a PostgreSQL exporter, and their score is another one.
+    names = {"http", "cache", "uploads", "rate limit", "load"}
+    stories = [
+        story(
+            case.name,
+            case.series(case.above_critical),
+            [(f"count({firing(case.critical, True)[0]}) > 0", ONE)],
+        )
+        for case in CASES
+        if case.name in names
+    ]
+    run_promtool(tmp_path, stories, file.read_text(encoding="utf-8"))
