@@ -74,7 +74,7 @@ def _unescape(body: str, mark: str) -> str:
             out += char.encode("utf-8", "replace")
             continue
         letter = body[at : at + 1]
-        if letter in _LETTERS and letter not in ("'", '"') or letter == mark:
+        if (letter in _LETTERS and letter not in ("'", '"')) or letter == mark:
             out.append(_LETTERS[letter])
             at += 1
         else:

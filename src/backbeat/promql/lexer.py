@@ -13,19 +13,18 @@ from dataclasses import dataclass
 from backbeat.model import gotext
 from backbeat.promql.mistakes import bad_query
 
-AGGREGATORS = frozenset(
-    "avg bottomk count count_values group limit_ratio limitk max min quantile stddev stdvar sum topk".split()
-)
-KEYWORDS = frozenset(
-    "bool by group_left group_right fill fill_left fill_right ignoring offset smoothed anchored on without".split()
-)
-PREPROCESSORS = frozenset("start end step range max_of min_of".split())
+_FILLS = frozenset(("fill", "fill_left", "fill_right"))
+AGGREGATORS = frozenset(("avg", "count", "group", "max", "min", "stddev", "stdvar", "sum"))
+AGGREGATORS |= {"bottomk", "count_values", "limit_ratio", "limitk", "quantile", "topk"}
+KEYWORDS = _FILLS | {"bool", "by", "group_left", "group_right", "ignoring", "on", "without"}
+KEYWORDS |= {"anchored", "offset", "smoothed"}
+PREPROCESSORS = frozenset(("start", "end", "step", "range", "max_of", "min_of"))
 SET_OPERATORS = frozenset(("and", "or", "unless"))
 COMPARISONS = frozenset(("==", "!=", "<=", "<", ">=", ">"))
-OPERATORS = SET_OPERATORS | COMPARISONS | frozenset("+ - * / % ^ atan2 </ >/ =~ !~ @".split())
+_ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "^", "atan2", "</", ">/"))
+OPERATORS = SET_OPERATORS | COMPARISONS | _ARITHMETIC | {"=~", "!~", "@"}
 _WORDS = AGGREGATORS | KEYWORDS | PREPROCESSORS | SET_OPERATORS | {"atan2"}
 _DURATION_WORDS = frozenset(("step", "range", "max_of", "min_of"))
-_FILLS = frozenset(("fill", "fill_left", "fill_right"))
 
 IDENTIFIER = "identifier"
 METRIC_IDENTIFIER = "metric identifier"
@@ -41,7 +40,10 @@ _WORD = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 _LETTERS = re.compile(r"[A-Za-z_]+")
 _PAREN_NEXT = re.compile(r"[ \t\r\n]*\(")
 _NUMBER_START = re.compile(r"\.?[0-9]")
+_DURATION_SEEN = re.compile(r"[smhdwy]s?(?:[0-9]+[smhdw]s?)*(?:[0-9]+|.?)")
 _DURATION_REST = re.compile(r"[smhdwy]s?(?:[0-9]+[smhdw]s?)*(?![A-Za-z0-9_])")
+_DECIMAL = frozenset("0123456789")
+_HEXADECIMAL = frozenset("0123456789abcdef")
 _ALPHANUMERIC = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
 
@@ -248,10 +250,9 @@ class Lexer:
             return self._emit(NUMBER, end)
         rest = _DURATION_REST.match(self._text, end)
         if rest is None:
-            while self._text[end : end + 1] in _ALPHANUMERIC:
-                end += 1
-            seen = gotext.quote(self._text[self._at : end])
-            raise self._fail(f"bad number or duration syntax: {seen}")
+            unit = _DURATION_SEEN.match(self._text, end)
+            seen = self._text[self._at : end if unit is None else unit.end()]
+            raise self._fail(f"bad number or duration syntax: {gotext.quote(seen)}")
         return self._emit(DURATION, rest.end())
 
     def _string(self, mark: str) -> Token:
@@ -305,36 +306,33 @@ def scan_number(text: str, at: int) -> tuple[int, bool]:
 
     Decimal with `_` between digits, a fraction and an exponent, or hexadecimal without them.
     """
-    digits = "0123456789"
     start = at
-    if text[at : at + 1] == "0":
-        at += 1
-        if text[at : at + 1] in ("x", "X"):
-            at += 1
-            digits = "0123456789abcdefABCDEF"
-            if text[at : at + 1] == "_":
-                at += 1
-    dot = exponent = False
-    while char := text[at : at + 1]:
-        follows = text[at + 1 : at + 2]
+    digits = _DECIMAL
+    if text[at : at + 2] in ("0x", "0X"):
+        digits = _HEXADECIMAL
+        at += 3 if text[at + 2 : at + 3] == "_" else 2
+    seen: set[str] = set()
+    while char := text[at : at + 1].lower():
         if char in digits:
             at += 1
-        elif char == ".":
-            if dot or follows in ("_", ".") and follows or len(digits) > 10:
-                return at + 1, False
-            dot = True
-            at += 1
-        elif char in "eE":
-            if exponent:
-                return at + 1, False
-            exponent = True
-            at += 2 if follows in ("+", "-") else 1
-            if text[at : at + 1] in ("", ".", "_", "e", "E"):
-                return at, False
-        elif char == "_":
-            if follows in ("", ".", "_", "e", "E"):
-                return at + 1, False
-            at += 1
-        else:
+            continue
+        if char not in (".", "e", "_"):
             break
+        end = _separator(text, at, char)
+        if char in seen or end < 0 or (char == "." and digits is _HEXADECIMAL):
+            return (at + 1 if char in seen else abs(end)), False
+        if char != "_":
+            seen.add(char)
+        at = end
     return at, at > start and text[at : at + 1] not in _ALPHANUMERIC
+
+
+def _separator(text: str, at: int, char: str) -> int:
+    """The place behind a dot, an exponent's mark or an underscore; negative where what follows is wrong."""
+    end = at + 1
+    if char == "e" and text[end : end + 1] in ("+", "-"):
+        end += 1
+    follows = text[end : end + 1]
+    if follows and follows in ("_." if char == "." else "._eE"):
+        return -(end + 1)
+    return -end if not follows and char != "." else end

@@ -1,4 +1,4 @@
-"""One query's tokens with a place in them: looking ahead by one, numbers, and complaints about what stands there.
+"""One query's tokens with a place in them: looking ahead by one, literals, and complaints.
 
 A token is read only when it is needed: a mistake that the grammar finds first is reported first.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 from backbeat.model import gotext
 from backbeat.model.durations import parse_duration
@@ -140,6 +141,6 @@ class TokenReader:
             units = _UNIT.findall(token.text)
             order = ["y", "w", "d", "h", "m", "s", "ms"]
             places = [order.index(unit) for unit in units]
-            ordered = all(one < two for one, two in zip(places, places[1:], strict=False))
+            ordered = all(one < two for one, two in pairwise(places))
             message = "duration out of range" if ordered else f"not a valid duration string: {quoted}"
         raise self.mistake(token.start, message)
