@@ -156,7 +156,7 @@ _ACTIONS: dict[str, tuple[float, Callable[[Traffic, aiohttp.ClientSession], Awai
     "register": (1, Traffic.register),
     "upload": (1.5, Traffic.upload),
     "follow_feed": (2.5, Traffic.follow_feed),
-    "ask_greedily": (0.08, Traffic.ask_greedily),
+    "ask_greedily": (0.15, Traffic.ask_greedily),
 }
 
 

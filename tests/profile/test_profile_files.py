@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from backbeat.profile import PROFILE_FILES, ProfileExistsError, profile_text, runbooks_path, write_profile
+from backbeat.profile.runbooks import runbooks_page
 
 CONFORMANCE = Path(
     os.environ.get("BACKBEAT_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance")
@@ -128,3 +129,11 @@ def test_routes_by_severity_continue_as_the_team_has_them() -> None:
     assert kinds["critical"] == {"email_configs", "slack_configs", "webhook_configs"}
     assert kinds["warning"] == {"email_configs", "slack_configs"}
     assert kinds["info"] == {"email_configs"}
+
+
+def test_the_runbooks_page_has_every_section_and_nothing_inline() -> None:
+    page = runbooks_page()
+    for rule in alerts():
+        assert f'id="{rule["annotations"]["runbook_url"].rpartition("#")[2]}"' in page
+    assert "<style" not in page
+    assert "<script" not in page
