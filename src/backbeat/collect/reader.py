@@ -16,7 +16,7 @@ No clock, no I/O. One reader belongs to one target and is not shared between thr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from backbeat.collect.exposition import (
 )
 from backbeat.collect.identity import LabelLimitExceeded, SeriesIdentity
 from backbeat.collect.layout import Layout
+from backbeat.collect.reading import Lines, Prepared, Reading
 from backbeat.model.appender import Exemplar
 from backbeat.model.arrays import Float64s, Int32s
 from backbeat.model.labels import NO_LABELS, Labels
@@ -44,54 +45,10 @@ from backbeat.model.labels import NO_LABELS, Labels
 _DROPPED = -1
 _SPARE_LINES = 1000
 _FAMILY_SUFFIXES = {"summary": "quantile", "histogram": "le"}
-EMPTY_COLUMNS: Int32s = np.empty(0, np.int32)
 
 
 class SampleLimitExceeded(Exception):
     """More samples than the limit after metric relabelling; the whole scrape fails."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One scrape, read.
-
-    columns: (samples,) int32, unique; the very same object as long as the layout stays
-    row:     (samples + extra,) float64; the last `extra` cells are the caller's
-    """
-
-    columns: Int32s
-    row: Float64s
-    scraped: int
-    """sample lines"""
-    kept: int
-    """sample lines left by metric relabelling"""
-    duplicates: int = 0
-    """sample lines refused because their series had a sample in this scrape already"""
-    stamped: Sequence[tuple[Labels, int, float]] = ()
-    """samples with a timestamp of their own: series, ms, value"""
-    exemplars: Sequence[Exemplar] = ()
-
-
-@dataclass(slots=True)
-class _Lines:
-    """What the second way gathers from a body."""
-
-    columns: list[int] = field(default_factory=list)
-    numbers: list[bytes] = field(default_factory=list)
-    number_lines: list[int] = field(default_factory=list)
-    dropped: list[bytes] = field(default_factory=list)
-    new: list[tuple[int, bytes | None, Labels]] = field(default_factory=list)
-    """place in `columns`, line key where it may be remembered, series"""
-    stamped: list[tuple[Labels, int, float]] = field(default_factory=list)
-    exemplars: list[Exemplar] = field(default_factory=list)
-    stamped_dropped: int = 0
-    plain: bool = True
-    """every sample line was a key, a space and a number, so a layout can stand for this body"""
-
-    @property
-    def kept(self) -> int:
-        """sample lines left by metric relabelling"""
-        return len(self.numbers) + len(self.stamped)
 
 
 class ScrapeReader:
@@ -124,6 +81,8 @@ class ScrapeReader:
         self._comments: dict[bytes, str | None] = {}
         """comment lines seen, and the type that one sets"""
         self._layout: Layout | None = None
+        self._stable = False
+        """the last two bodies had the same columns in the same order"""
         self._last_columns: list[int] = []
         self._last_reading: Reading | None = None
         self._type = ""
@@ -139,7 +98,11 @@ class ScrapeReader:
         return self._last_reading is not None
 
     def read(self, body: bytes, at_ms: int, *, openmetrics: bool = False) -> Reading:
-        """Read one body, scraped at `at_ms`.
+        """Read one body, scraped at `at_ms`: `prepare` and `complete` in one."""
+        return self.complete(self.prepare(body, at_ms, openmetrics=openmetrics))
+
+    def prepare(self, body: bytes, at_ms: int, *, openmetrics: bool = False) -> Prepared:
+        """Do all of the reading that needs no storage, so that a large body can be read on a thread.
 
         Raises ExpositionError, SampleLimitExceeded or LabelLimitExceeded, and then nothing of it counts.
         """
@@ -148,27 +111,55 @@ class ScrapeReader:
             row = self._layout.read(body, self._extra)
             if row is not None:
                 self.scraped = last.scraped
-                return Reading(last.columns, row, last.scraped, last.kept)
+                return Prepared(reading=Reading(last.columns, row, last.scraped, last.kept))
         self._openmetrics, self._at_ms = openmetrics, at_ms
         return self._read_lines(body)
 
-    def _read_lines(self, body: bytes) -> Reading:
+    def complete(self, prepared: Prepared) -> Reading:
+        """Give new series their columns. Must come before the next `prepare`."""
+        if prepared.reading is not None:
+            return prepared.reading
+        found = prepared.lines
+        places, keys, series = zip(*found.new, strict=True)
+        for place, key, column in zip(places, keys, self._columns_of(series).tolist(), strict=True):
+            found.columns[place] = column
+            if key is not None:
+                self._known[key] = column
+        return self._finish(found, prepared.row)
+
+    def _read_lines(self, body: bytes) -> Prepared:
         lines = body.split(b"\n")
-        found = _Lines()
-        known = self._known.get
+        found = Lines()
         self._type = ""
-        number = 0
-        ended = not self._openmetrics
         try:
-            if self._openmetrics and lines[-1] == b"":
+            self._scan(lines, found)
+        finally:
+            self.scraped = found.kept + len(found.dropped) + found.stamped_dropped
+            self._forget(self.scraped)
+        self._check_limit(found)
+        row = self._numbers(found, lines)
+        if found.new:
+            return Prepared(lines=found, row=row)
+        reading = self._finish(found, row)
+        if self._stable and found.plain and not reading.duplicates:
+            self._layout = Layout.of(body, self._known, len(found.columns))
+        return Prepared(reading=reading)
+
+    def _scan(self, lines: list[bytes], found: Lines) -> None:
+        """Look up every line; what is not known goes to the grammar."""
+        if self._openmetrics:
+            if lines[-1] == b"":
                 lines.pop()
+            if not lines or lines[-1] != b"# EOF":
+                raise ExpositionError(len(lines), "", "OpenMetrics must end with # EOF")
+            lines.pop()
+        known = self._known.get
+        number, line = 0, b""
+        try:
             for number, line in enumerate(lines, 1):
                 key, _, value = line.rpartition(b" ")
                 column = known(key)
                 if column is None:
-                    if line == b"# EOF" and self._openmetrics:
-                        ended = True
-                        break
                     self._other_line(line, number, found)
                 elif column >= 0:
                     found.columns.append(column)
@@ -176,25 +167,16 @@ class ScrapeReader:
                     found.number_lines.append(number)
                 else:
                     found.dropped.append(value)
-            if not ended or (self._openmetrics and number != len(lines)):
-                line = b""
-                raise LineError("data after # EOF" if ended else "OpenMetrics must end with # EOF")
         except LabelLimitExceeded:
             raise
         except ValueError as error:
             raise ExpositionError(number, shown(line), str(error)) from None
-        finally:
-            self.scraped = found.kept + len(found.dropped) + found.stamped_dropped
-            self._forget(self.scraped)
-        self._check_limit(found)
-        row = self._numbers(found, lines)
-        return self._finish(body, found, row)
 
-    def _check_limit(self, found: _Lines) -> None:
+    def _check_limit(self, found: Lines) -> None:
         if found.kept > self._sample_limit:
             raise SampleLimitExceeded(f"more than {self._sample_limit} samples (sample_limit)")
 
-    def _numbers(self, found: _Lines, lines: list[bytes]) -> Float64s:
+    def _numbers(self, found: Lines, lines: list[bytes]) -> Float64s:
         try:
             row = parse_row(found.numbers, self._extra)
             parse_row(found.dropped)
@@ -216,30 +198,19 @@ class ScrapeReader:
         except LineError as error:
             raise ExpositionError(number, shown(line), str(error)) from None
 
-    def _finish(self, body: bytes, found: _Lines, row: Float64s) -> Reading:
-        columns = found.columns
-        if found.new:
-            places, keys, series = zip(*found.new, strict=True)
-            for place, key, column in zip(places, keys, self._columns_of(series).tolist(), strict=True):
-                columns[place] = column
-                if key is not None:
-                    self._known[key] = column
-        last = self._last_reading
-        if last is not None and columns == self._last_columns:
+    def _finish(self, found: Lines, row: Float64s) -> Reading:
+        columns, last = found.columns, self._last_reading
+        self._layout = None
+        self._stable = last is not None and columns == self._last_columns
+        if last is not None and self._stable:
             known, duplicates = last.columns, last.duplicates
-            unchanged = True
         else:
             known, duplicates = np.array(columns, np.int32), 0
-            unchanged = False
-        if not unchanged or duplicates:
-            known, row, duplicates = self._without_duplicates(columns, known, row, reuse=unchanged)
-        reading = Reading(known, row, self.scraped, found.kept, duplicates, found.stamped, found.exemplars)
+        if not self._stable or duplicates:
+            known, row, duplicates = self._without_duplicates(columns, known, row, reuse=self._stable)
         self._last_columns = columns
         self._last_reading = Reading(known, row[:0], self.scraped, found.kept, duplicates)
-        self._layout = None
-        if unchanged and found.plain and not duplicates:
-            self._layout = Layout.of(body, self._known, len(columns))
-        return reading
+        return replace(self._last_reading, row=row, stamped=found.stamped, exemplars=found.exemplars)
 
     def _without_duplicates(
         self, columns: list[int], known: Int32s, row: Float64s, *, reuse: bool
@@ -257,7 +228,7 @@ class ScrapeReader:
         kept_columns = known if reuse else known[first[: len(columns)]]
         return kept_columns, row[first], duplicates
 
-    def _other_line(self, line: bytes, number: int, found: _Lines) -> None:
+    def _other_line(self, line: bytes, number: int, found: Lines) -> None:
         """A line that the second way does not know: a comment, a blank, or a sample. Raises ValueError."""
         if line.startswith(b"#") or (not self._openmetrics and line.lstrip(b" \t").startswith(b"#")):
             self._comment(line)
@@ -284,7 +255,7 @@ class ScrapeReader:
         else:
             self.metadata[said.family] = Metadata(old.type, old.help, said.text)
 
-    def _known_with_extras(self, line: bytes, number: int, found: _Lines) -> bool:
+    def _known_with_extras(self, line: bytes, number: int, found: Lines) -> bool:
         """A series seen before, now with an exemplar or a timestamp; False: not so, ask the grammar."""
         exemplar = None
         if self._openmetrics and b" # {" in line:
@@ -313,7 +284,7 @@ class ScrapeReader:
         self._take(found, number, key, value, self._series[key], timestamp_ms, parsed, None)
         return True
 
-    def _new_sample(self, line: bytes, number: int, found: _Lines) -> None:
+    def _new_sample(self, line: bytes, number: int, found: Lines) -> None:
         sample = parse_sample(line, openmetrics=self._openmetrics)
         labels = self._identity.of(sample.name, self._canonical(sample))
         timestamp_ms = sample.timestamp_ms if self._honor_timestamps else None
@@ -334,7 +305,7 @@ class ScrapeReader:
 
     def _take(
         self,
-        found: _Lines,
+        found: Lines,
         number: int,
         key: bytes | None,
         value: bytes,
