@@ -1,12 +1,13 @@
 """The runbooks as a page, for the links in notifications.
 
 In:  docs/runbooks.md.
-Out: HTML and its stylesheet, to be served as /runbooks and /runbooks.css (the page has no inline style or script).
+Out: HTML and its stylesheet, to be served as /runbooks and /runbooks.css; no inline style, no script.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -48,7 +49,7 @@ def runbooks_page() -> str:
 def _give_ids(tokens: list[Token]) -> list[tuple[str, str]]:
     """Set an id on every section heading; return (id, title) of each."""
     sections = []
-    for heading, title in zip(tokens, tokens[1:], strict=False):
+    for heading, title in pairwise(tokens):
         if heading.type == "heading_open" and heading.tag == "h2":
             anchor = title.content.lower().replace(" ", "-")
             heading.attrSet("id", anchor)
