@@ -138,13 +138,13 @@ def positional(value: float) -> str:
 
 
 def general(value: float) -> str:
-    """`%v` of a float64: like 'f' for exponents from -4 to 20, else scientific (`1e+21`)."""
+    """`%v` and `%g` of a float64: positional for exponents from -4 to 5, else scientific (`1e+06`)."""
     special = special_float(value)
     if special is not None:
         return special
     sign, digits, point = float_digits(value)
     exponent = point - 1
-    if value == 0 or -4 <= exponent < 21:
+    if value == 0 or -4 <= exponent < 6:
         return positional(value)
     fraction = "." + digits[1:] if len(digits) > 1 else ""
     mark = "-" if exponent < 0 else "+"
