@@ -151,7 +151,7 @@ class ScrapeReader:
             if lines[-1] == b"":
                 lines.pop()
             if not lines or lines[-1] != b"# EOF":
-                raise ExpositionError(len(lines), "", "OpenMetrics must end with # EOF")
+                raise ExpositionError(max(1, len(lines)), "", "OpenMetrics must end with # EOF")
             lines.pop()
         known = self._known.get
         number, line = 0, b""
