@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html as stdlib_html
-import json
 from collections.abc import Callable, Mapping
 from urllib.parse import quote_plus
 
@@ -119,11 +118,17 @@ def escape_html(text: str) -> Html:
     return Html(escaped.replace("\0", "\ufffd"))
 
 
+_JS = {"\\": "\\\\", "'": "\\'", '"': '\\"'}
+
+
 def _js(*values: object) -> str:
-    quoted = json.dumps(sprint(values), ensure_ascii=False)[1:-1].replace("'", "\\'")
-    for char in "<>&=":
-        quoted = quoted.replace(char, f"\\u{ord(char):04X}")
-    return quoted
+    return "".join(_js_char(char) for char in sprint(values))
+
+
+def _js_char(char: str) -> str:
+    if char in _JS:
+        return _JS[char]
+    return f"\\u{ord(char):04X}" if char < " " or char in "<>&=" else char
 
 
 def _printf(form: object, *values: object) -> str:

@@ -28,6 +28,8 @@ class Limits:
     seconds: float = 1.0
     steps: int = 500_000
     output_bytes: int = 256 * 1024
+    made: int = 16 * 1024 * 1024
+    """characters and list items that functions may make in total, so that variables cannot fill the memory"""
     depth: int = 50
     clock: Callable[[], float] = time.monotonic
 
@@ -59,6 +61,7 @@ class Interpreter:
         self._limits = limits
         self._deadline = limits.clock() + limits.seconds
         self._steps = 0
+        self._made = 0
         self._depth = 0
         self._out: list[str] = []
         self._size = 0
@@ -291,8 +294,10 @@ class Interpreter:
             if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
                 raise
             raise self._mistake(f"wrong number of args for {name}: got {len(args)}") from None
-        if isinstance(value, str) and len(value) > 4 * self._limits.output_bytes:
-            raise self._mistake(f"{name} made a text longer than {4 * self._limits.output_bytes} characters")
+        if isinstance(value, str | list):
+            self._made += len(value)
+            if self._made > self._limits.made:
+                raise self._mistake(f"functions made more than {self._limits.made} characters and list items")
         return value
 
     def _operand(self, node: tree.Operand, dot: object, args: tuple[object, ...] | None = None) -> object:

@@ -48,6 +48,8 @@ class _Parser:
         self._at = 0
         self._depth = 0
         self._loops = 0
+        self._defined: set[str] = set()
+        """templates with a text of their own"""
 
     # Reading
 
@@ -183,7 +185,12 @@ class _Parser:
             raise self.mistake(stop or opening, f"{{{{{keyword}}}}} without {{{{end}}}}")
         self._close("end")
         has_text = any(not isinstance(node, tree.Text) or node.text.strip() for node in body)
-        if has_text or name not in self.parsed.defines:
+        if not has_text:
+            self.parsed.defines.setdefault(name, body)
+        elif name in self._defined:
+            raise self.mistake(opening, f'multiple definition of template "{name}"')
+        else:
+            self._defined.add(name)
             self.parsed.defines[name] = body
 
     def _block(self, opening: Token) -> tree.Invoke:
@@ -265,6 +272,8 @@ class _Parser:
                 raise self._unexpected("operand")
         if not args:
             raise self.mistake(self._peek(), f"missing value for {what}")
+        if isinstance(args[0], tree.Literal) and args[0].value is None:
+            raise self._source.mistake(args[0].start, args[0].end, "nil is not a command")
         if len(args) > 1 and isinstance(args[0], tree.Literal | tree.Dot | tree.Pipe):
             raise self._source.mistake(args[0].start, args[0].end, "not a function, so it takes no arguments")
         return tree.Command(tuple(args), args[0].start, args[-1].end)
