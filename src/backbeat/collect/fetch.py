@@ -8,6 +8,7 @@ Every body is bounded before and after decompression; credentials never follow a
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import ssl
 import zlib
@@ -208,7 +209,8 @@ def _credentials(http: HTTPClient) -> dict[str, str]:
     """Headers that say who we are; secret files are read anew each time."""
     headers = dict(http.headers)
     if http.username or http.password:
-        headers["Authorization"] = aiohttp.BasicAuth(http.username, http.password.read(), "utf-8").encode()
+        told = base64.b64encode(f"{http.username}:{http.password.read()}".encode()).decode()
+        headers["Authorization"] = f"Basic {told}"
     elif http.authorization:
         headers["Authorization"] = f"{http.authorization_type} {http.authorization.read()}"
     return headers

@@ -23,6 +23,7 @@ from backbeat.collect.exposition import Metadata
 from backbeat.collect.fetch import HTTPFetch, new_session
 from backbeat.collect.host import HostCollector, host_target
 from backbeat.collect.metrics import CollectMetrics
+from backbeat.collect.relabel import Relabeler
 from backbeat.collect.scrape import Fetch, ScrapeLoop, Surroundings
 from backbeat.collect.target import DroppedTarget, ResolvedTargets, Target, TargetStatus, resolve
 from backbeat.collect.ticks import Monotonic, Sleep
@@ -158,6 +159,7 @@ class ScrapeManager:
         old = self._pools.get(config.job_name)
         if old is not None and old.config == config:
             return old, old.resolved
+        Relabeler(config.metric_relabel_configs)
         pool = _Pool(config, TargetFinder(config.discovery))
         if old is not None:
             pool.loops = old.loops
