@@ -177,6 +177,11 @@ def test_a_set_holds_templates_of_many_files() -> None:
     assert files.parse('{{ template "body" . }}').render(DATA) == "[new]"
 
 
+def test_fields_of_no_data_at_all_have_no_value() -> None:
+    assert Template.parse("{{ .Foo.Bar }}").render(None) == "<no value>"
+    assert Template.parse("{{ .Foo }}", html=True).render(None) == ""
+
+
 def test_given_variables() -> None:
     template = Template.parse(
         "{{ $labels.job }} {{ $labels.none }}is {{ $value }}", variables=("labels", "value")

@@ -115,7 +115,7 @@ class Subquery:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function call; `function` is the name in `promql.functions.SIGNATURES`."""
+    """A function call; `function` is the name in `promql.signatures.SIGNATURES`."""
 
     function: str
     args: tuple[Expr, ...]

@@ -36,6 +36,8 @@ from backbeat.promql.tokens import MAX_DEPTH, TokenReader
 from backbeat.promql.typecheck import check, value_type
 
 MAX_QUERY_BYTES = 64 * 1024
+_LONGEST_CACHED = 2048
+"""characters; trees never change, so they are shared, but long ones would fill the memory"""
 
 _LEVELS = ("or", "and unless", "== != <= < >= > </ >/", "+ -", "* / % atan2", "^")
 _POWER = {op: power for power, level in enumerate(_LEVELS, start=1) for op in level.split()}
@@ -43,9 +45,18 @@ _SIGN_POWER = _POWER["*"]
 _WITH_PARAMETER = frozenset(("topk", "bottomk", "count_values", "quantile", "limitk", "limit_ratio"))
 
 
-@lru_cache(maxsize=4096)
 def parse(text: str) -> Expr:
     """Parse and check one query. Raises BadQuery, whose first line is the one Prometheus would give."""
+    return _parse(text) if len(text) > _LONGEST_CACHED else _parse_cached(text)
+
+
+def parse_selector(text: str) -> tuple[Matcher, ...]:
+    """The matchers of one vector selector, as in `match[]`; it may match everything. Raises BadQuery."""
+    _check_size(text)
+    return _Parser(text).lone_selector()
+
+
+def _parse(text: str) -> Expr:
     _check_size(text)
     try:
         return _Parser(text).query()
@@ -53,11 +64,7 @@ def parse(text: str) -> Expr:
         raise bad_query(text, 0, f"query nests deeper than {MAX_DEPTH} levels") from None
 
 
-@lru_cache(maxsize=4096)
-def parse_selector(text: str) -> tuple[Matcher, ...]:
-    """The matchers of one vector selector, as in `match[]`; it may match everything. Raises BadQuery."""
-    _check_size(text)
-    return _Parser(text).lone_selector()
+_parse_cached = lru_cache(maxsize=1024)(_parse)
 
 
 def _check_size(text: str) -> None:

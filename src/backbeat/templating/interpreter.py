@@ -314,6 +314,8 @@ class Interpreter:
             case tree.Function():
                 return self._function(node, tree.Command((node,), node.start, node.end), dot, args or ())
             case tree.Field(names):
+                if dot is None and not args:
+                    return None  # as Go: no data has no value, however deep one asks
                 return self._fields(dot, names, node, args)
             case tree.Variable(name, names):
                 value = self._variable(name)
