@@ -50,6 +50,7 @@ def assert_round_trip(query: str) -> None:
         ("x offset -1h30m", "x offset -1h30m"),
         ("x[5m:] @ 1.5", "x[5m:] @ 1.500"),
         ("x offset (5m) * 2 > y", "x offset (5m) * 2 > y"),
+        ("x offset - -2 * 2", "x offset (2 * 2)"),
         ("x[5m] @ start() anchored", "x[5m] anchored @ start()"),
         ("x[(5m + step()) * 2]", "x[(5m + step()) * 2]"),
         ("a+on(x)group_right(y)fill(1)b", "a + on (x) group_right (y) fill (1) b"),

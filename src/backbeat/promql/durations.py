@@ -45,7 +45,11 @@ def offset_duration(tokens: TokenReader) -> DurationExpr:
     sign = tokens.take()
     if tokens.peek().kind in ("+", "-"):
         inner = _signed(tokens, sign, duration_expression(tokens, _SIGN_POWER + 1))
-        return _operators(tokens, inner, 0)
+        whole = _operators(tokens, inner, 0)
+        # Behind two signs, operators belong to the offset; printed with one sign, they must not leave it.
+        if isinstance(whole, DurationBinary) and whole is not inner:
+            return replace(whole, parenthesised=True)
+        return whole
     return _signed(tokens, sign, _operand(tokens))
 
 
