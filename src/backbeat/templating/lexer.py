@@ -10,7 +10,8 @@ from backbeat.templating.errors import Source
 
 SPACE = " \t\r\n"
 _CLOSE = re.compile(r"[ \t\r\n]+-\}\}|[ \t\r\n]*\}\}")
-_COMMENT_CLOSE = re.compile(r"\*/(?:[ \t\r\n]+-\}\}|\}\})")
+_COMMENT_OPEN = re.compile(r"[ \t\r\n]*/\*")
+_COMMENT_CLOSE = re.compile(r"\*/(?:[ \t\r\n]-\}\}|\}\})")
 _WORD = re.compile(
     r"""
     (?P<space>[ \t\r\n]+)
@@ -56,9 +57,10 @@ def tokens(source: Source) -> Iterator[Token]:
         if opening < 0:
             yield Token("end", "", len(text), len(text))
             return
-        comment = re.compile(r"[ \t\r\n]*/\*").match(text, inside) if inside > opening + 2 else None
+        comment = _COMMENT_OPEN.match(text, inside) if inside > opening + 2 else None
         if comment is not None or text.startswith("/*", inside):
-            closing = _COMMENT_CLOSE.search(text, inside + 2)
+            over = text.find("*/", inside + 2)
+            closing = _COMMENT_CLOSE.match(text, over) if over >= 0 else None
             if closing is None:
                 raise source.mistake(opening, opening + 40, "unclosed comment; it ends with */}}")
             at = closing.end()

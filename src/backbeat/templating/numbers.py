@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 _PREFIXED = re.compile(r"([+-]?)0(?:[xX](?P<x>_?[0-9a-fA-F_]+)|[bB](?P<b>_?[01_]+)|[oO]?(?P<o>_?[0-7_]+))")
@@ -19,7 +20,10 @@ def parse_number(text: str) -> int | float:
     elif re.fullmatch(r"[+-]?[0-9_]{1,40}", text):
         value = int(text)
     else:
-        return float(text)
+        number = float(text)
+        if math.isinf(number) or math.isnan(number):
+            raise ValueError("float overflow")
+        return number
     if not -_MAX_INT <= value < _MAX_INT:
         raise ValueError("integer overflow")
     return value

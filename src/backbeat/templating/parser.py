@@ -246,6 +246,8 @@ class _Parser:
                 break
             self._take()
             self._skip_space()
+            if self._peek().kind != "variable":
+                raise self._unexpected("range, expected a variable behind the comma")
         mark = self._peek()
         if not found or mark.kind != "mark" or mark.text not in (":=", "="):
             self._at = begin
