@@ -44,6 +44,7 @@ def assert_round_trip(query: str) -> None:
         ("{__name__='up'}", '{__name__="up"}'),
         ('{"my.metric","a.b"="c"}', '{"a.b"="c",__name__="my.metric"}'),
         ("sum(x)by(a,b)", "sum by (a, b) (x)"),
+        ("sum by ('NaN', \"without\", 'on') (x)", 'sum by ("NaN", "without", on) (x)'),
         ("sum without()(x)", "sum without () (x)"),
         ("topk(5,x)", "topk(5, x)"),
         ("x[300]offset 60", "x[5m] offset 1m"),

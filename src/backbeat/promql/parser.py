@@ -152,7 +152,9 @@ class _Parser:
             if side in ("group_left", "group_right"):
                 tokens.take()
                 one = Cardinality.MANY_TO_ONE if side == "group_left" else Cardinality.ONE_TO_MANY
-                include = grouping(self._tokens) if tokens.peek().kind == "(" else ()
+                follows = tokens.peek()
+                bare = self._begins_expression(follows) and follows.kind != "("
+                include = () if bare else grouping(tokens)
                 matching = replace(matching, cardinality=one, include=include)
         return return_bool, self._fills(matching)
 

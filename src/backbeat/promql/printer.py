@@ -33,6 +33,7 @@ from backbeat.promql.ast import (
 
 MAX_LINE = 100
 _INDENT = "  "
+_NEVER_LABELS = frozenset(("inf", "nan", "without"))
 
 
 def format_expr(expr: Expr) -> str:
@@ -70,7 +71,8 @@ def _pretty(expr: Expr, level: int) -> str:
     if isinstance(expr, Unary):
         return indent + expr.op + _pretty(expr.expr, level).strip()
     if isinstance(expr, Subquery):
-        return indent + line if len(line) <= MAX_LINE else _pretty(expr.expr, level) + _subquery_suffix(expr)
+        # Not indented where it is short, in keeping with promtool.
+        return line if len(line) <= MAX_LINE else _pretty(expr.expr, level) + _subquery_suffix(expr)
     if len(line) <= MAX_LINE:
         return indent + line
     match expr:
@@ -129,7 +131,9 @@ def _aggregate_head(node: Aggregate) -> str:
 
 
 def _labels(names: tuple[str, ...]) -> str:
-    return f"({', '.join(_label(name) for name in names)})"
+    """In groupings a few words are no names unless they are quoted."""
+    shown = (gotext.quote(name) if name.lower() in _NEVER_LABELS else _label(name) for name in names)
+    return f"({', '.join(shown)})"
 
 
 def _label(name: str) -> str:

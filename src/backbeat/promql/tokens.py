@@ -19,8 +19,8 @@ from backbeat.promql.lexer import DURATION, Lexer, Token
 from backbeat.promql.mistakes import bad_query
 
 MAX_DEPTH = 200
-_UNIT = re.compile(r"[0-9]+([^0-9]+)")
-_UNITS = frozenset(("ms", "s", "m", "h", "d", "w", "y"))
+_PART = re.compile(r"([0-9]+)([^0-9]+)")
+_UNITS = ("y", "w", "d", "h", "m", "s", "ms")
 _OCTAL = re.compile(r"0_?[0-7]+(?:_[0-7]+)*")
 
 
@@ -133,14 +133,19 @@ class TokenReader:
             return parse_duration(token.text) / 1000
         except (DurationError, ValueError):
             pass
-        quoted = gotext.quote(token.text)
-        unknown = [unit for unit in _UNIT.findall(token.text) if unit not in _UNITS]
-        if unknown:
-            message = f"unknown unit {gotext.quote(unknown[0])} in duration {quoted}"
-        else:
-            units = _UNIT.findall(token.text)
-            order = ["y", "w", "d", "h", "m", "s", "ms"]
-            places = [order.index(unit) for unit in units]
-            ordered = all(one < two for one, two in pairwise(places))
-            message = "duration out of range" if ordered else f"not a valid duration string: {quoted}"
-        raise self.mistake(token.start, message)
+        raise self.mistake(token.start, _duration_complaint(token.text))
+
+
+def _duration_complaint(text: str) -> str:
+    """What Prometheus says about a text that looks like a duration and is none."""
+    quoted = gotext.quote(text)
+    parts = _PART.findall(text)
+    unknown = [unit for _, unit in parts if unit not in _UNITS]
+    if unknown:
+        return f"unknown unit {gotext.quote(unknown[0])} in duration {quoted}"
+    places = [_UNITS.index(unit) for _, unit in parts]
+    is_ordered = all(one < two for one, two in pairwise(places))
+    fits = all(int(count[:25]) < 2**64 for count, _ in parts)
+    if is_ordered and fits and text[0].isdigit():
+        return "duration out of range"
+    return f"not a valid duration string: {quoted}"
