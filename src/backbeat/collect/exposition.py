@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 import orjson
@@ -27,6 +28,8 @@ _SAMPLE = re.compile(rf"[ \t]*+{_SERIES}(?:(?<=\}})[ \t]*+|[ \t]++)([^\s{{#]++)(
 _PAIR = re.compile(
     rf"[ \t]*+(?:([a-zA-Z_][a-zA-Z0-9_]*+)|({_QUOTED}))[ \t]*+(?:=[ \t]*+({_QUOTED})[ \t]*+)?+(?:,|$)"
 )
+_PLAIN_PAIR = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*+)="([^"\\]*+)"(?:,|$)')
+_PLAIN_PAIRS = re.compile(rf"(?:{_PLAIN_PAIR.pattern})*+")
 _TEXT_TIMESTAMP = re.compile(r"[ \t]*+(?:(?<=[ \t])(-?\d{1,18})[ \t]*+)?")
 _OPENMETRICS_REST = re.compile(rf"(?: ([^\s#]+))?(?: # \{{((?:[^\"}}]|{_QUOTED})*+)\}} (\S+)(?: (\S+))?)?")
 _METADATA = re.compile(rf"#[ \t]+(HELP|TYPE|UNIT)[ \t]+(?:({_NAME})|({_QUOTED}))(?:[ \t](.*))?", re.DOTALL)
@@ -151,6 +154,8 @@ def _exemplar_of(match: re.Match[str] | None) -> ExposedExemplar:
 
 def parse_pairs(inner: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Parse what stands between braces: a quoted metric name (or an empty text) and the label pairs."""
+    if _PLAIN_PAIRS.fullmatch(inner):
+        return "", _unique(_PLAIN_PAIR.findall(inner))
     metric = ""
     pairs: list[tuple[str, str]] = []
     at = 0
@@ -169,9 +174,13 @@ def parse_pairs(inner: str) -> tuple[str, tuple[tuple[str, str], ...]]:
             raise LineError(f'label {name} has no value; expected {name}="…"')
         if not name:
             raise LineError("empty name between the braces")
-    if len({name for name, _ in pairs}) != len(pairs):
+    return metric, _unique(pairs)
+
+
+def _unique(pairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    if len(dict(pairs)) != len(pairs):
         raise LineError("label name given twice")
-    return metric, tuple(pairs)
+    return tuple(pairs)
 
 
 def parse_metadata(line: bytes, *, openmetrics: bool) -> MetadataLine | None:
@@ -258,6 +267,7 @@ def shown(line: bytes) -> str:
     return text + "…" if len(line) > _SHOWN else text
 
 
+@lru_cache(4096)
 def canonical_bound(text: str) -> str:
     """A bucket bound or quantile as OpenMetrics writes it (`1` is `1.0`); other texts unchanged.
 

@@ -36,14 +36,19 @@ class LabelLimits:
             raise LabelLimitExceeded(
                 f"series {_short(labels.metric)} has {len(labels)} labels, the limit is {self.labels}"
             )
+        names, values = zip(*labels, strict=True)
+        # A character has at most four bytes, so most texts need no encoding to be known as short.
+        if max(map(len, names)) * 4 > self.name_bytes or max(map(len, values)) * 4 > self.value_bytes:
+            self._check_bytes(labels)
+
+    def _check_bytes(self, labels: Labels) -> None:
         for name, value in labels:
-            # A character has at most four bytes, so most texts need no encoding to be known as short.
-            if len(name) * 4 > self.name_bytes and len(name.encode()) > self.name_bytes:
+            if len(name.encode()) > self.name_bytes:
                 raise LabelLimitExceeded(
                     f"label name {_short(name)} of {_short(labels.metric)} is longer than "
                     f"{self.name_bytes} bytes"
                 )
-            if len(value) * 4 > self.value_bytes and len(value.encode()) > self.value_bytes:
+            if len(value.encode()) > self.value_bytes:
                 raise LabelLimitExceeded(
                     f"value of label {_short(name)} of {_short(labels.metric)} is longer than "
                     f"{self.value_bytes} bytes"
@@ -64,19 +69,21 @@ class SeriesIdentity:
 
         Raises LabelLimitExceeded, and ValueError where no metric name is left.
         """
-        labels: LabelDict = {METRIC_NAME: name, **dict(pairs)}
+        labels: LabelDict = dict(pairs)
+        labels[METRIC_NAME] = name
         if self.honor_labels:
             # An exposed empty label counts as present: it keeps the target's label away.
             for own, value in self.target:
                 labels.setdefault(own, value)
         else:
             self._override(labels)
-        labels = {own: value for own, value in labels.items() if value}
+        if "" in labels.values():
+            labels = {own: value for own, value in labels.items() if value}
         if self.relabel and (not self.relabel.apply(labels) or not labels):
             return None
         if METRIC_NAME not in labels:
             raise ValueError(f"metric relabelling leaves no metric name on {_short(name)}")
-        stored = Labels.of(labels)
+        stored = Labels(sorted(labels.items()))
         self.limits.check(stored)
         return stored
 
