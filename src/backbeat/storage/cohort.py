@@ -1,0 +1,205 @@
+"""A cohort in memory: its columns, its open chunk and its sealed chunks.
+
+Everything here runs under the head's lock. A column number is never given to another series, so a caller
+may keep it; the series behind a column that was long without samples is forgotten and found again in
+`_dormant` when the column comes back.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from backbeat.model.arrays import Float64s, Int32s, Int64s
+from backbeat.model.labels import Labels
+from backbeat.storage.chunks import HeadChunk, OpenChunk
+
+_LEAST_DORMANT = 4096
+_MOST_LAYOUTS = 32
+
+
+@dataclass(slots=True)
+class Layout:
+    """The columns of one kind of row, and what follows from them while nothing changes."""
+
+    number: int
+    """what the log calls it; 0: it was not logged yet"""
+    columns: Int32s
+    ids: Int32s
+    """(columns,) series numbers"""
+    chunk: OpenChunk | None = None
+    """the open chunk that `slots` belongs to"""
+    slots: Int32s | None = None
+    """(columns,) slots of the open chunk; None: all of them in order"""
+    width: int = 0
+    """slots of the chunk when `slots` was found"""
+    segment: int = 0
+    """the last log segment with a row of this layout"""
+
+
+class HeadCohort:
+    """State of one cohort."""
+
+    def __init__(self, number: int, name: str, *, irregular: bool, chunk_rows: int) -> None:
+        self.number = number
+        self.name = name
+        self.irregular = irregular
+        self.ids: Int32s = np.empty(16, np.int32)
+        """(columns,) series number; -1: forgotten"""
+        self.width = 0
+        self.open: OpenChunk | None = None
+        self.sealed: list[HeadChunk] = []
+        self.closed = False
+        self.is_sparse = False
+        """whether most cells of the last chunk were empty"""
+        self.forgets = 0
+        """changes whenever columns are forgotten"""
+        self._slot_of: Int32s = np.full(16, -1, np.int32)
+        self._chunk_rows = chunk_rows
+        self._layouts: OrderedDict[bytes, Layout] = OrderedDict()
+        self._dormant: OrderedDict[int, Labels] = OrderedDict()
+
+    def add_columns(self, numbers: Iterable[int], first: int | None = None) -> range:
+        """New columns for these series. first: the number of the first, when the log says so."""
+        if first is not None and first > self.width:
+            self.add_columns([-1] * (first - self.width))
+        first = self.width
+        for number in numbers:
+            if self.width == len(self.ids):
+                self.ids = np.resize(self.ids, 2 * self.width)
+                self._slot_of = np.concatenate([self._slot_of, np.full(self.width, -1, np.int32)])
+            self.ids[self.width] = number
+            self.width += 1
+        return range(first, self.width)
+
+    def layout(self, columns: Int32s) -> Layout | None:
+        """The layout of these columns, if it was seen lately."""
+        key = columns.tobytes()
+        found = self._layouts.get(key)
+        if found is not None:
+            self._layouts.move_to_end(key)
+        return found
+
+    def add_layout(self, layout: Layout) -> None:
+        self._layouts[layout.columns.tobytes()] = layout
+        if len(self._layouts) > _MOST_LAYOUTS:
+            self._layouts.popitem(last=False)
+
+    def layouts(self) -> list[Layout]:
+        return list(self._layouts.values())
+
+    def append(self, layout: Layout, timestamp_ms: int, values: Float64s) -> None:
+        """Put one row; none of its cells holds a sample yet."""
+        chunk, slots = self._room_for(layout)
+        if timestamp_ms > chunk.newest:
+            chunk.append_row(timestamp_ms, slots, values)
+        else:
+            chunk.put_row(timestamp_ms, _all_slots(layout) if slots is None else slots, values)
+
+    def append_rows(self, layout: Layout, times: Int64s, matrix: Float64s) -> None:
+        """Put rows in order of time; matrix: (times, columns)."""
+        at, count = 0, len(times)
+        while at < count:
+            chunk, slots = self._room_for(layout)
+            if times[at] <= chunk.newest:
+                chunk.put_row(int(times[at]), _all_slots(layout) if slots is None else slots, matrix[at])
+                at += 1
+                continue
+            end = min(count, at + len(chunk.times) - chunk.count)
+            chunk.append_rows(times[at:end], _all_slots(layout) if slots is None else slots, matrix[at:end])
+            at = end
+
+    def seal_open(self) -> None:
+        """Move the open chunk to the sealed ones, still uncompressed."""
+        if self.open is None or not self.open.count:
+            return
+        view = self.open.view()
+        self.sealed.append(view)
+        self._slot_of[view.columns] = -1
+        self.is_sparse = _is_sparse(self.open)
+        self.open = None
+
+    def chunks(self) -> list[HeadChunk]:
+        """Everything that holds samples; safe to read without the lock."""
+        if self.open is not None and self.open.count:
+            return [*self.sealed, self.open.view()]
+        return list(self.sealed)
+
+    def oldest_ms(self) -> int | None:
+        """Time of the oldest sample."""
+        times = [int(chunk.times[0]) for chunk in self.sealed]
+        if self.open is not None and self.open.count:
+            times.append(self.open.oldest)
+        return min(times, default=None)
+
+    def columns_with_samples(self) -> Int32s:
+        """Columns that some chunk holds, sorted."""
+        each = [chunk.columns for chunk in self.chunks()]
+        return np.unique(np.concatenate(each)).astype(np.int32) if each else np.empty(0, np.int32)
+
+    def forget(self, columns: Int32s, labels: Iterable[Labels]) -> None:
+        """The series of these columns left memory."""
+        self.forgets += 1
+        self.ids[columns] = -1
+        self._dormant.update(zip(columns.tolist(), labels, strict=True))
+        gone = set(columns.tolist())
+        for key, layout in list(self._layouts.items()):
+            if not gone.isdisjoint(layout.columns.tolist()):
+                del self._layouts[key]
+        # Callers forget columns too, long before this many others came and went.
+        living = int(np.count_nonzero(self.ids[: self.width] >= 0))
+        while len(self._dormant) > max(_LEAST_DORMANT, 4 * living):
+            self._dormant.popitem(last=False)
+
+    def wake(self, column: int) -> Labels:
+        """The labels of a forgotten column. Raises LookupError if it was given up for good."""
+        labels = self._dormant.pop(column, None)
+        if labels is None:
+            raise LookupError(
+                f"column {column} of cohort {self.name!r} was idle for too long; ask columns() again"
+            )
+        return labels
+
+    def _room_for(self, layout: Layout) -> tuple[OpenChunk, Int32s | None]:
+        """An open chunk with room for a row, and the layout's slots in it (None: all, in order)."""
+        chunk = self.open
+        if chunk is None or chunk.is_full:
+            self.seal_open()
+            width = len(layout.columns)
+            chunk = self.open = OpenChunk(self._rows_for(width), width)
+        if layout.chunk is not chunk:
+            self._find_slots(layout, chunk)
+        slots = layout.slots
+        return chunk, _all_slots(layout) if slots is None and layout.width != chunk.width else slots
+
+    def _rows_for(self, width: int) -> int:
+        # A wide cohort's rows are many bytes, so it is compressed sooner.
+        return max(32, self._chunk_rows // 2) if width > 100_000 else self._chunk_rows
+
+    def _find_slots(self, layout: Layout, chunk: OpenChunk) -> None:
+        slots = self._slot_of[layout.columns]
+        missing = layout.columns[slots < 0]
+        if len(missing):
+            self._slot_of[missing] = np.arange(chunk.width, chunk.width + len(missing), dtype=np.int32)
+            chunk.add_slots(missing)
+            slots = self._slot_of[layout.columns]
+        layout.chunk, layout.width = chunk, chunk.width
+        all_in_order = len(slots) == chunk.width and bool((slots == np.arange(chunk.width)).all())
+        layout.slots = None if all_in_order else slots
+
+
+def _all_slots(layout: Layout) -> Int32s:
+    return np.arange(layout.width, dtype=np.int32)
+
+
+def _is_sparse(chunk: OpenChunk) -> bool:
+    """Whether series that once came together do so no more: most cells are empty."""
+    return chunk.present is not None and chunk.width > 8 and chunk.present[:, : chunk.width].mean() < 1 / 8
+
+
+def times_within(times: Int64s, start_ms: int, end_ms: int) -> tuple[int, int]:
+    """[first, last) of the samples in [start_ms, end_ms]."""
+    return int(np.searchsorted(times, start_ms)), int(np.searchsorted(times, end_ms, side="right"))

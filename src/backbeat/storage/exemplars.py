@@ -1,0 +1,37 @@
+"""Exemplars: examples behind samples, in a ring of fixed size, in memory only."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from threading import Lock
+
+from backbeat.model.appender import Exemplar
+from backbeat.model.matchers import Matcher
+
+
+class ExemplarRing:
+    """The newest exemplars; the oldest go first."""
+
+    def __init__(self, size: int) -> None:
+        self._ring: deque[Exemplar] = deque(maxlen=size)
+        self._lock = Lock()
+
+    def extend(self, exemplars: Sequence[Exemplar]) -> None:
+        with self._lock:
+            self._ring.extend(exemplars)
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Exemplar]:
+        """Exemplars in [start_ms, end_ms] whose series all matchers accept, by series and time, each once."""
+        with self._lock:
+            kept = list(self._ring)
+        found = {
+            exemplar
+            for exemplar in kept
+            if start_ms <= exemplar.timestamp_ms <= end_ms
+            and all(matcher.accepts(exemplar.series) for matcher in matchers)
+        }
+        return sorted(found, key=lambda each: (each.series, each.timestamp_ms, each.labels))
+
+    def __len__(self) -> int:
+        return len(self._ring)

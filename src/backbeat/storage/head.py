@@ -1,0 +1,270 @@
+"""The head: samples that are not in a block yet, in memory and in the write-ahead log.
+
+In:  rows of cohorts, and samples with times of their own (`storage.irregular` makes rows of them).
+Out: parts for `storage.assemble`; sealed chunks for blocks.
+One lock guards all state; it is held for microseconds, never during I/O but the log's one write, and never
+during compression or reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from threading import RLock
+from typing import Protocol
+
+import numpy as np
+
+from backbeat.model.appender import Appended
+from backbeat.model.arrays import Float64s, Int32s
+from backbeat.model.clock import Now
+from backbeat.model.labels import Labels
+from backbeat.model.matchers import Matcher
+from backbeat.storage import records
+from backbeat.storage.assemble import Part
+from backbeat.storage.chunks import HeadChunk
+from backbeat.storage.cohort import HeadCohort, Layout, times_within
+from backbeat.storage.keys import Keys, find_sorted
+from backbeat.storage.options import StorageOptions
+from backbeat.storage.series_table import SeriesTable
+from backbeat.storage.wal import WriteAheadLog
+
+
+class Older(Protocol):
+    """What the head asks of the blocks: whether an old sample is there already."""
+
+    @property
+    def newest_ms(self) -> int:
+        """Time of the newest sample in any block."""
+        ...
+
+    def parts_of_keys(self, keys: Keys, start_ms: int, end_ms: int) -> dict[str, list[Part]]:
+        """What blocks hold of these series in [start_ms, end_ms]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Matched series of one cohort: columns, keys, labels are aligned and sorted by column."""
+
+    cohort: HeadCohort
+    columns: Int32s
+    keys: Keys
+    labels: Sequence[Labels]
+
+
+class Head:
+    """Everything in memory, with its log."""
+
+    def __init__(self, wal: WriteAheadLog, older: Older, options: StorageOptions, now: Now) -> None:
+        self.lock = RLock()
+        self.table = SeriesTable()
+        self.cohorts: dict[int, HeadCohort] = {}
+        self.by_name: dict[str, HeadCohort] = {}
+        self.wal = wal
+        self.older = older
+        self.options = options
+        self.now = now
+        self.newest_ms = -(2**63)
+        self.next_cohort = 1
+        self.next_layout = 1
+        self.layout_segments: dict[int, int] = {}
+        """the last log segment that needs a layout"""
+        self.segment_newest: dict[int, int] = {}
+        """time of the newest sample in a log segment"""
+        self.samples_stored = 0
+        self._matches: dict[tuple[Matcher, ...], tuple[int, list[Placed]]] = {}
+
+    def open_cohort(self, name: str, *, irregular: bool = False) -> HeadCohort:
+        """The cohort of this name, made now if need be. Call under the lock."""
+        cohort = self.by_name.get(name)
+        if cohort is None:
+            cohort = self.restore_cohort(self.next_cohort, name, irregular)
+            self.wal.define(records.cohort_record(cohort.number, name, irregular))
+        cohort.closed = False
+        return cohort
+
+    def restore_cohort(self, number: int, name: str, irregular: bool) -> HeadCohort:
+        """A cohort as the log names it."""
+        cohort = HeadCohort(number, name, irregular=irregular, chunk_rows=self.options.chunk_rows)
+        self.cohorts[number] = self.by_name[name] = cohort
+        self.next_cohort = max(self.next_cohort, number + 1)
+        return cohort
+
+    def columns(self, cohort: HeadCohort, series: Sequence[Labels]) -> Int32s:
+        """Columns of the series in the cohort; new ones are made and logged with the next row."""
+        with self.lock:
+            found = np.empty(len(series), np.int32)
+            fresh: dict[Labels, int] = {}
+            for place, labels in enumerate(series):
+                column = self._column(cohort, labels)
+                if column < 0:
+                    column = cohort.width + fresh.setdefault(labels, len(fresh))
+                found[place] = column
+            if fresh:
+                self.wal.define(records.columns_record(cohort.number, cohort.width, list(fresh)))
+                self.place(cohort, fresh)
+            return found
+
+    def _column(self, cohort: HeadCohort, labels: Labels) -> int:
+        number = self.table.by_labels.get(labels)
+        if number is None:
+            return -1
+        if self.table.place_cohort[number] == cohort.number:
+            return int(self.table.place_column[number])
+        return next((column for at, column in self.table.places(number) if at == cohort.number), -1)
+
+    def place(
+        self, cohort: HeadCohort, series: Sequence[Labels] | dict[Labels, int], first: int | None = None
+    ) -> None:
+        """Give series the next columns of the cohort."""
+        numbers = [self.table.add(labels) for labels in series]
+        for number, column in zip(numbers, cohort.add_columns(numbers, first), strict=True):
+            self.table.add_place(number, cohort.number, column)
+            if cohort.irregular:
+                self.table.home_cohort[number] = cohort.number
+                self.table.home_column[number] = column
+
+    def layout(self, cohort: HeadCohort, columns: Int32s) -> Layout:
+        """The layout of a row with these columns."""
+        found = cohort.layout(columns)
+        if found is None:
+            self._wake(cohort, columns)
+            found = Layout(0, columns.copy(), cohort.ids[columns])
+            cohort.add_layout(found)
+        return found
+
+    def _wake(self, cohort: HeadCohort, columns: Int32s) -> None:
+        """Bring forgotten series back whose columns the caller still knows."""
+        for column in columns[cohort.ids[columns] < 0].tolist():
+            labels = cohort.wake(column)
+            self.wal.define(records.columns_record(cohort.number, column, [labels]))
+            self.restore_column(cohort, column, labels)
+
+    def restore_column(self, cohort: HeadCohort, column: int, labels: Labels) -> None:
+        """Let an existing column stand for this series."""
+        number = self.table.add(labels)
+        cohort.ids[column] = number
+        if (cohort.number, column) not in self.table.places(number):
+            self.table.add_place(number, cohort.number, column)
+        if cohort.irregular:
+            self.table.home_cohort[number], self.table.home_column[number] = cohort.number, column
+
+    def number_layout(self, cohort: HeadCohort, layout: Layout) -> int:
+        """The layout's number in the log, which is told of it now if it is new."""
+        if not layout.number:
+            layout.number = self.next_layout
+            self.next_layout += 1
+            self.wal.define(records.layout_record(cohort.number, layout.number, layout.columns))
+        return layout.number
+
+    def note_rows(self, layout: Layout, newest_ms: int) -> None:
+        """Remember what the current log segment needs. Call after the write."""
+        segment = self.wal.segment
+        if layout.segment != segment:
+            layout.segment = segment
+            self.layout_segments[layout.number] = segment
+        if newest_ms > self.segment_newest.get(segment, -(2**63)):
+            self.segment_newest[segment] = newest_ms
+        if newest_ms > self.newest_ms:
+            self.newest_ms = newest_ms
+
+    def append_in_order(
+        self, cohort: HeadCohort, layout: Layout, timestamp_ms: int, values: Float64s
+    ) -> Appended | None:
+        """The fast path: a row later than every sample of its series. None: it is not such a row."""
+        newest = self.table.newest
+        if timestamp_ms <= self.older.newest_ms or newest[layout.ids].max() >= timestamp_ms:
+            return None
+        if timestamp_ms > self.now() + self.options.future_limit_ms:
+            return Appended(too_far_ahead=len(values))
+        self.wal.append(records.row_record(self.number_layout(cohort, layout), timestamp_ms, values))
+        cohort.append(layout, timestamp_ms, values)
+        newest[layout.ids] = timestamp_ms
+        self.note_rows(layout, timestamp_ms)
+        self.samples_stored += len(values)
+        return Appended(stored=len(values))
+
+    def matched(self, matchers: Sequence[Matcher]) -> list[Placed]:
+        """The series that all matchers accept, by cohort."""
+        wanted = tuple(matchers)
+        generation = self.table.generation
+        known = self._matches.get(wanted)
+        if known is not None and known[0] == generation:
+            return known[1]
+        while True:
+            retirements = self.table.retirements
+            numbers = self.table.match(wanted)
+            with self.lock:
+                if retirements == self.table.retirements:
+                    placed = self.placed(numbers)
+                    break
+        if len(self._matches) > 1000:
+            self._matches.clear()
+        self._matches[wanted] = (generation, placed)
+        return placed
+
+    def placed(self, numbers: Int32s) -> list[Placed]:
+        """Where these series are. Call under the lock."""
+        table = self.table
+        numbers = numbers[table.place_cohort[numbers] >= 0]
+        cohorts, columns = table.place_cohort[numbers], table.place_column[numbers]
+        if table.more_places:
+            more = [
+                (number, cohort, column)
+                for number in numbers.tolist()
+                for cohort, column in table.more_places.get(number, ())
+            ]
+            if more:
+                extra = np.array(more, np.int32)
+                numbers = np.concatenate([numbers, extra[:, 0]])
+                cohorts = np.concatenate([cohorts, extra[:, 1]])
+                columns = np.concatenate([columns, extra[:, 2]])
+        order = np.lexsort((columns, cohorts))
+        numbers, cohorts, columns = numbers[order], cohorts[order], columns[order]
+        bounds = np.flatnonzero(np.diff(cohorts, prepend=-1, append=-1)).tolist()
+        keys = table.keys[numbers]
+        labels = [table.labels[number] for number in numbers.tolist()]
+        return [
+            Placed(self.cohorts[int(cohorts[start])], columns[start:end], keys[start:end], labels[start:end])  # type: ignore[arg-type]
+            for start, end in pairwise(bounds)
+        ]
+
+    def parts(self, placed: Sequence[Placed], start_ms: int, end_ms: int) -> dict[str, list[Part]]:
+        """What memory holds of the matched series in [start_ms, end_ms]."""
+        with self.lock:
+            chunks = [(each, each.cohort.chunks()) for each in placed]
+        return parts_of(chunks, start_ms, end_ms)
+
+
+def parts_of(
+    found: Sequence[tuple[Placed, Sequence[HeadChunk]]], start_ms: int, end_ms: int
+) -> dict[str, list[Part]]:
+    result: dict[str, list[Part]] = {}
+    for each, chunks in found:
+        parts = [part for chunk in chunks if (part := _part(each, chunk, start_ms, end_ms)) is not None]
+        if parts:
+            result[each.cohort.name] = parts
+    return result
+
+
+def _part(placed: Placed, chunk: HeadChunk, start_ms: int, end_ms: int) -> Part | None:
+    times = chunk.times
+    if times[0] > end_ms or times[-1] < start_ms:
+        return None
+    first, last = times_within(times, start_ms, end_ms)
+    if first == last:
+        return None
+    columns, wanted = chunk.columns, placed.columns
+    if columns[-1] == len(columns) - 1 and wanted[-1] < len(columns):
+        # The chunk holds the columns 0, 1, 2, …: a column is its row.
+        return Part(placed.keys, placed.labels, chunk, wanted, first, last)
+    rows = find_sorted(columns, wanted)
+    found = np.flatnonzero(rows >= 0)
+    if not len(found):
+        return None
+    if len(found) == len(wanted):
+        return Part(placed.keys, placed.labels, chunk, rows.astype(np.int32), first, last)
+    labels = [placed.labels[each] for each in found.tolist()]
+    return Part(placed.keys[found], labels, chunk, rows[found].astype(np.int32), first, last)

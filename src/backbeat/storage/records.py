@@ -1,0 +1,143 @@
+"""Records of the write-ahead log: bytes in, typed values out. The format is in docs/formats/storage.md.
+
+A record is a 16-byte header (magic, payload length, CRC-32, kind), the payload, and zeros up to a multiple
+of 8 bytes, so that arrays in it are aligned. The CRC covers length, kind and payload.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import orjson
+
+from backbeat.model.arrays import Float64s, Int32s, Int64s
+from backbeat.model.labels import Labels
+from backbeat.storage.keys import Keys
+
+MAGIC = b"\xbbBr1"
+HEADER = struct.Struct("<4sIII")
+_CHECKED = struct.Struct("<II")
+_LAYOUT = struct.Struct("<II")
+_ROWS = struct.Struct("<II")
+_DELETE = struct.Struct("<qq")
+_MAX_PAYLOAD = 1 << 30
+
+
+class Kind(IntEnum):
+    FILLER = 0
+    COHORT = 1
+    COLUMNS = 2
+    LAYOUT = 3
+    CUT = 4
+    ROWS = 5
+    DELETE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    offset: int
+    kind: int
+    payload: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes [start, end) of a file that are no whole record."""
+
+    start: int
+    end: int
+    at_end: bool
+
+
+def frame(kind: Kind, *parts: bytes) -> bytes:
+    payload = b"".join(parts)
+    crc = zlib.crc32(payload, zlib.crc32(_CHECKED.pack(len(payload), kind)))
+    return b"".join((HEADER.pack(MAGIC, len(payload), crc, kind), payload, bytes(-len(payload) % 8)))
+
+
+def cohort_record(cohort: int, name: str, irregular: bool) -> bytes:
+    return frame(Kind.COHORT, orjson.dumps([cohort, name, irregular]))
+
+
+def columns_record(cohort: int, first: int, series: Sequence[Labels]) -> bytes:
+    return frame(Kind.COLUMNS, orjson.dumps([cohort, first, [tuple(labels) for labels in series]]))
+
+
+def layout_record(cohort: int, layout: int, columns: Int32s) -> bytes:
+    return frame(Kind.LAYOUT, _LAYOUT.pack(cohort, layout), columns.tobytes())
+
+
+def cut_record(segment: int, through_ms: int) -> bytes:
+    return frame(Kind.CUT, orjson.dumps([segment, through_ms]))
+
+
+def rows_record(layout: int, times: Int64s, matrix: Float64s) -> bytes:
+    """matrix: (times, columns) C-contiguous."""
+    return frame(Kind.ROWS, _ROWS.pack(layout, len(times)), times.tobytes(), matrix.tobytes())
+
+
+def row_record(layout: int, timestamp_ms: int, values: Float64s) -> bytes:
+    return frame(
+        Kind.ROWS, _ROWS.pack(layout, 1), timestamp_ms.to_bytes(8, "little", signed=True), values.tobytes()
+    )
+
+
+def delete_record(start_ms: int, end_ms: int, keys: Keys) -> bytes:
+    return frame(Kind.DELETE, _DELETE.pack(start_ms, end_ms), keys.tobytes())
+
+
+def read_layout(payload: memoryview) -> tuple[int, int, Int32s]:
+    cohort, layout = _LAYOUT.unpack_from(payload)
+    return cohort, layout, np.frombuffer(payload, np.int32, offset=_LAYOUT.size)
+
+
+def read_rows(payload: memoryview) -> tuple[int, Int64s, Float64s]:
+    """(layout, times, values flat)."""
+    layout, count = _ROWS.unpack_from(payload)
+    times = np.frombuffer(payload, np.int64, count, _ROWS.size)
+    return layout, times, np.frombuffer(payload, np.float64, offset=_ROWS.size + 8 * count)
+
+
+def read_delete(payload: memoryview) -> tuple[int, int, Keys]:
+    start_ms, end_ms = _DELETE.unpack_from(payload)
+    return start_ms, end_ms, np.frombuffer(payload, np.uint64, offset=_DELETE.size)
+
+
+def scan(content: bytes) -> Iterator[Record | Damage]:
+    """Every whole record of a file in order, and the bytes between that are none."""
+    view, at, size = memoryview(content), 0, len(content)
+    while at < size:
+        record = _record_at(view, at)
+        if record is not None:
+            yield record
+            at += HEADER.size + len(record.payload) + (-len(record.payload) % 8)
+            continue
+        end = _next_whole(content, view, at + 1)
+        yield Damage(at, end, at_end=end == size)
+        at = end
+
+
+def _record_at(view: memoryview, at: int) -> Record | None:
+    if at + HEADER.size > len(view):
+        return None
+    magic, length, crc, kind = HEADER.unpack_from(view, at)
+    end = at + HEADER.size + length
+    if magic != MAGIC or length > _MAX_PAYLOAD or end + (-length % 8) > len(view):
+        return None
+    payload = view[at + HEADER.size : end]
+    if zlib.crc32(payload, zlib.crc32(_CHECKED.pack(length, kind))) != crc:
+        return None
+    return Record(at, kind, payload)
+
+
+def _next_whole(content: bytes, view: memoryview, at: int) -> int:
+    while (at := content.find(MAGIC, at)) >= 0:
+        if _record_at(view, at) is not None:
+            return at
+        at += 1
+    return len(content)

@@ -1,0 +1,197 @@
+"""Reading the write-ahead log back into the head when the store is opened.
+
+Whatever is whole is used, wherever the damage is; damaged bytes are kept in quarantine and their place in
+the file becomes filler, so that they are reported once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from backbeat.model.arrays import Float64s, Int32s, Int64s
+from backbeat.model.labels import Labels
+from backbeat.storage import records
+from backbeat.storage.cohort import Layout
+from backbeat.storage.deletion import delete_from_head
+from backbeat.storage.files import Quarantine
+from backbeat.storage.head import Head
+from backbeat.storage.irregular import Rows, apply, judge
+from backbeat.storage.records import Damage, Kind, Record, scan
+from backbeat.storage.wal import definition_files, segments
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class ReplayReport:
+    """What was found in the log."""
+
+    segments: int = 0
+    samples: int = 0
+    torn_tails: int = 0
+    """files whose last bytes were no whole record: what a crash in the middle of a write leaves"""
+    damages: int = 0
+    """places inside files whose bytes were no whole record"""
+    unreadable_rows: int = 0
+    """rows whose definitions were lost"""
+
+
+@dataclass(slots=True)
+class _Known:
+    layouts: dict[int, Layout] = field(default_factory=dict)
+    cohort_of: dict[int, int] = field(default_factory=dict)
+    cut_segment: int = 0
+    cut_through_ms: int = -(2**63)
+
+
+def replay(directory: Path, head: Head, quarantine: Quarantine) -> ReplayReport:
+    """Bring the head to where the log ends."""
+    report = ReplayReport()
+    known = _Known()
+    columns: dict[tuple[int, int], list[Labels]] = {}
+    raw_layouts: dict[int, tuple[int, Int32s]] = {}
+    for path in definition_files(directory):
+        for record in _whole_records(path, quarantine, report):
+            _read_definition(record, head, known, columns, raw_layouts)
+    for (number, first), series in sorted(columns.items()):
+        _restore_columns(head, number, first, series)
+    for layout, (number, own) in raw_layouts.items():
+        _restore_layout(head, known, layout, number, own)
+    for segment, path in segments(directory):
+        report.segments += 1
+        head.wal.segment, current = segment, head.wal.segment
+        for record in _whole_records(path, quarantine, report):
+            skip_before = known.cut_through_ms if segment < known.cut_segment else -(2**63)
+            if record.kind == Kind.ROWS:
+                _replay_rows(record, head, known, skip_before, report)
+            elif record.kind == Kind.DELETE:
+                delete_from_head(head, *records.read_delete(record.payload))
+        head.wal.segment = current
+    return report
+
+
+def _read_definition(
+    record: Record,
+    head: Head,
+    known: _Known,
+    columns: dict[tuple[int, int], list[Labels]],
+    layouts: dict[int, tuple[int, Int32s]],
+) -> None:
+    if record.kind == Kind.COHORT:
+        number, name, irregular = orjson.loads(record.payload)
+        if number not in head.cohorts:
+            head.restore_cohort(number, name, irregular)
+    elif record.kind == Kind.COLUMNS:
+        number, first, series = orjson.loads(record.payload)
+        columns[number, first] = [Labels((name, value) for name, value in pairs) for pairs in series]
+    elif record.kind == Kind.LAYOUT:
+        number, layout, own = records.read_layout(record.payload)
+        layouts[layout] = (number, own)
+        head.next_layout = max(head.next_layout, layout + 1)
+    elif record.kind == Kind.CUT:
+        segment, through_ms = orjson.loads(record.payload)
+        if segment >= known.cut_segment:
+            known.cut_segment, known.cut_through_ms = segment, max(through_ms, known.cut_through_ms)
+
+
+def _restore_columns(head: Head, number: int, first: int, series: list[Labels]) -> None:
+    cohort = head.cohorts.get(number)
+    if cohort is None:
+        log.error("the log defines columns of cohort %d, whose own definition was lost", number)
+        cohort = head.restore_cohort(number, f"recovered/{number}", irregular=True)
+    if first >= cohort.width:
+        head.place(cohort, series, first)
+        return
+    for column, labels in enumerate(series, first):
+        if column >= cohort.width:
+            head.place(cohort, [labels], column)
+        elif cohort.ids[column] < 0:
+            head.restore_column(cohort, column, labels)
+
+
+def _restore_layout(head: Head, known: _Known, layout: int, number: int, columns: Int32s) -> None:
+    cohort = head.cohorts.get(number)
+    if cohort is None or (len(columns) and int(columns.max()) >= cohort.width):
+        return
+    restored = Layout(layout, columns, cohort.ids[columns])
+    known.layouts[layout], known.cohort_of[layout] = restored, number
+    cohort.add_layout(restored)
+
+
+def _replay_rows(record: Record, head: Head, known: _Known, skip_before: int, report: ReplayReport) -> None:
+    number, times, flat = records.read_rows(record.payload)
+    kept = times >= skip_before
+    if not kept.any():
+        return
+    layout = known.layouts.get(number)
+    if layout is None or (layout.ids < 0).any():
+        report.unreadable_rows += 1
+        return
+    matrix = flat.reshape(len(times), len(layout.columns))
+    if not kept.all():
+        times, matrix = times[kept], matrix[kept]
+    report.samples += matrix.size
+    _restore_rows(head, known, layout, times, matrix)
+
+
+def _restore_rows(head: Head, known: _Known, layout: Layout, times: Int64s, matrix: Float64s) -> None:
+    cohort = head.cohorts[known.cohort_of[layout.number]]
+    if head.table.newest[layout.ids].max() < times[0]:
+        apply(head, Rows(cohort, layout, times, matrix))
+        return
+    # A late row, or one that was written twice because its first copy may not have reached the disk.
+    for at, row in zip(times.tolist(), matrix, strict=True):
+        accepted = judge_again(head, layout, at, row)
+        if len(accepted) == len(row):
+            apply(head, Rows(cohort, layout, np.array([at]), row.reshape(1, -1)))
+        elif len(accepted):
+            own = head.layout(cohort, layout.columns[accepted])
+            head.number_layout(cohort, own)
+            apply(head, Rows(cohort, own, np.array([at]), np.ascontiguousarray(row[accepted].reshape(1, -1))))
+
+
+def judge_again(head: Head, layout: Layout, timestamp_ms: int, row: Float64s) -> Int64s:
+    """Which cells of a logged row are not in memory yet, sorted."""
+    accepted, _ = judge(head, layout.ids, np.full(len(row), timestamp_ms), row.copy(), any_age=True)
+    return np.sort(accepted)
+
+
+def _whole_records(path: Path, quarantine: Quarantine, report: ReplayReport) -> list[Record]:
+    """The whole records of a file; what is damaged is reported, kept, and replaced by filler."""
+    content = path.read_bytes()
+    found: list[Record] = []
+    for item in scan(content):
+        if isinstance(item, Record):
+            found.append(item)
+            continue
+        what = f"bytes {item.start} to {item.end} are no whole record"
+        if item.at_end:
+            report.torn_tails += 1
+            what += " (the file was cut there)"
+        else:
+            report.damages += 1
+        quarantine.keep(f"wal/{path.name}-{item.start}", content[item.start : item.end], what)
+        _replace_damage(path, item)
+    return found
+
+
+def _replace_damage(path: Path, damage: Damage) -> None:
+    try:
+        if damage.at_end:
+            os.truncate(path, damage.start)
+            return
+        filler = damage.end - damage.start - records.HEADER.size
+        if filler >= 0 and filler % 8 == 0:
+            with path.open("r+b") as file:
+                file.seek(damage.start)
+                file.write(records.frame(Kind.FILLER, bytes(filler)))
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        log.warning("%s: could not replace the damaged bytes at %d: %s", path, damage.start, error)

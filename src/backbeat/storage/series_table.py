@@ -1,0 +1,190 @@
+"""The series that memory knows: labels, key, newest sample, place, and postings by label value.
+
+A series' number (`id`) is an index into the arrays here and is reused after the series was retired, so it
+never leaves memory; on disk a series is its labels, between arrays it is its key.
+Postings are sorted int32 arrays of ids per (label, value). Changes happen under the head's lock; `match`
+runs without it, on copies, and starts over when series were retired meanwhile.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from backbeat.model.arrays import Int32s, Int64s
+from backbeat.model.labels import Labels
+from backbeat.model.matchers import Matcher
+from backbeat.storage.keys import Keys, find_sorted, key_of
+from backbeat.storage.matching import accepted_values, refused_values
+
+NEVER = -(2**63)
+"""newest sample of a series that this process has not seen a sample of; blocks may hold some"""
+NONE_STORED = NEVER + 1
+"""as above, and the blocks were asked"""
+
+
+class SeriesTable:
+    """Numbered series with an inverted index."""
+
+    def __init__(self) -> None:
+        self.labels: list[Labels | None] = []
+        self.generation = 0
+        """changes with every new or retired series"""
+        self.retirements = 0
+        self.by_labels: dict[Labels, int] = {}
+        self.keys: Keys = np.empty(1024, np.uint64)
+        self.newest: Int64s = np.empty(1024, np.int64)
+        self.place_cohort: Int32s = np.empty(1024, np.int32)
+        self.place_column: Int32s = np.empty(1024, np.int32)
+        self.home_cohort: Int32s = np.empty(1024, np.int32)
+        """the cohort that takes this series' samples with times of their own; -1: none yet"""
+        self.home_column: Int32s = np.empty(1024, np.int32)
+        self.more_places: dict[int, list[tuple[int, int]]] = {}
+        self._postings: dict[str, dict[str, array[int]]] = {}
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.by_labels)
+
+    def add(self, labels: Labels) -> int:
+        """The number of the series, given now if it is new."""
+        known = self.by_labels.get(labels)
+        if known is not None:
+            return known
+        own = Labels([self._pairs.setdefault(pair, pair) for pair in labels])
+        if self._free:
+            number = self._free.pop()
+            self.labels[number] = own
+        else:
+            number = len(self.labels)
+            self.labels.append(own)
+            if number == len(self.keys):
+                self._grow()
+        self.keys[number] = key_of(own)
+        self.newest[number] = NEVER
+        self.place_cohort[number] = self.place_column[number] = -1
+        self.home_cohort[number] = self.home_column[number] = -1
+        self.by_labels[own] = number
+        self._post(own, number)
+        self.generation += 1
+        return number
+
+    def add_place(self, number: int, cohort: int, column: int) -> None:
+        """Note that the series is this column of that cohort."""
+        if self.place_cohort[number] < 0:
+            self.place_cohort[number] = cohort
+            self.place_column[number] = column
+        else:
+            self.more_places.setdefault(number, []).append((cohort, column))
+        self.generation += 1
+
+    def places(self, number: int) -> list[tuple[int, int]]:
+        """Every (cohort, column) of the series."""
+        if self.place_cohort[number] < 0:
+            return []
+        first = (int(self.place_cohort[number]), int(self.place_column[number]))
+        return [first, *self.more_places.get(number, ())]
+
+    def retire(self, numbers: Sequence[int]) -> None:
+        """Forget series that have no samples in memory any more."""
+        gone: dict[tuple[str, str], list[int]] = {}
+        self.retirements += 1
+        self.generation += 1
+        for number in numbers:
+            labels = self.labels[number]
+            assert labels is not None
+            del self.by_labels[labels]
+            self.labels[number] = None
+            self.more_places.pop(number, None)
+            for pair in labels:
+                gone.setdefault(pair, []).append(number)
+        for pair, members in gone.items():
+            self._unpost(pair, members)
+        self.retirements += 1
+        self._free.extend(numbers)
+
+    def match(self, matchers: Sequence[Matcher]) -> Int32s:
+        """Numbers of the series that all matchers accept, sorted."""
+        while True:
+            before = self.retirements
+            found = self._match(matchers)
+            if before == self.retirements and before % 2 == 0:
+                return found
+
+    def names(self) -> list[str]:
+        return list(self._postings)
+
+    def values(self, name: str) -> list[str]:
+        return list(self._postings.get(name, ()))
+
+    def value_counts(self, name: str) -> dict[str, int]:
+        """How many series have each value of the label."""
+        return {value: len(members) for value, members in list(self._postings.get(name, {}).items())}
+
+    def everyone(self) -> Int32s:
+        return np.fromiter(sorted(self.by_labels.copy().values()), np.int32)
+
+    def _match(self, matchers: Sequence[Matcher]) -> Int32s:
+        wanted: list[Int32s] = []
+        unwanted: list[Int32s] = []
+        for matcher in matchers:
+            postings = self._postings.get(matcher.name, {})
+            if matcher.matches_empty:
+                unwanted.append(_union(postings, refused_values(matcher, postings)))
+            else:
+                found = _union(postings, accepted_values(matcher, postings))
+                if not len(found):
+                    return found
+                wanted.append(found)
+        wanted.sort(key=len)
+        result = wanted[0] if wanted else self.everyone()
+        for members in wanted[1:]:
+            result = result[find_sorted(members, result) >= 0]
+        for members in unwanted:
+            if len(members):
+                result = result[find_sorted(members, result) < 0]
+        return result
+
+    def _post(self, labels: Labels, number: int) -> None:
+        for name, value in labels:
+            members = self._postings.setdefault(name, {}).setdefault(value, array("i"))
+            if not members or members[-1] < number:
+                members.append(number)
+            else:
+                members.insert(bisect_left(members, number), number)
+
+    def _unpost(self, pair: tuple[str, str], members: list[int]) -> None:
+        name, value = pair
+        postings = self._postings[name]
+        own = _as_array(postings[value])
+        kept = own[~np.isin(own, np.array(members, np.int32))]
+        if len(kept):
+            postings[value] = array("i", kept.tobytes())
+            return
+        del postings[value]
+        self._pairs.pop(pair, None)
+        if not postings:
+            del self._postings[name]
+
+    def _grow(self) -> None:
+        for name in ("keys", "newest", "place_cohort", "place_column", "home_cohort", "home_column"):
+            old = getattr(self, name)
+            new = np.empty(2 * len(old), old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
+
+
+def _as_array(members: array[int]) -> Int32s:
+    # A copy: an exported buffer would make a concurrent append fail.
+    return np.frombuffer(members.tobytes(), np.int32)
+
+
+def _union(postings: dict[str, array[int]], values: Iterable[str]) -> Int32s:
+    lists = [_as_array(members) for value in values if (members := postings.get(value)) is not None]
+    if len(lists) == 1:
+        return lists[0]
+    return np.sort(np.concatenate(lists)) if lists else np.empty(0, np.int32)
