@@ -257,3 +257,8 @@ def test_gunzip_stops_at_the_limit() -> None:
         gunzip(gzip.compress(b"x" * 1000)[:-4], 1000)
     with pytest.raises(FetchError, match="not a gzip"):
         gunzip(zlib.compress(b"x"), 1000)
+    liar = gzip.compress(b"x" * 1000)[:-4] + (10).to_bytes(4, "little")
+    with pytest.raises(FetchError):
+        gunzip(liar, 1000)
+    assert gunzip(gzip.compress(b"x" * 700) + gzip.compress(b"y" * 300), 1000) == b"x" * 700 + b"y" * 300
+    assert gunzip(gzip.compress(b""), 1000) == b""

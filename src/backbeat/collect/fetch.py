@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 import ssl
 import zlib
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aiohttp
+import cramjam
 from yarl import URL
 
 from backbeat import __version__
@@ -29,6 +31,9 @@ MAX_REDIRECTS = 10
 USER_AGENT = f"Backbeat/{__version__}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEPALIVE_S = 300.0
+_READ_BYTES = 1024 * 1024
+_DEFLATE_RATIO = 1100
+"""more than deflate can make of a byte"""
 _PROTOCOLS = {
     "OpenMetricsText1.0.0": "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
     "OpenMetricsText0.0.1": "application/openmetrics-text;version=0.0.1",
@@ -63,6 +68,10 @@ def new_session() -> aiohttp.ClientSession:
         # Connections outlive the usual scrape intervals; their number is bounded by that of the targets.
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
         auto_decompress=False,
+        # Larger than most bodies, so that reading one does not pause and resume the socket.
+        read_bufsize=_READ_BYTES,
+        # The whole fetch, redirects included, has its own timeout.
+        timeout=aiohttp.ClientTimeout(),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
     )
@@ -102,7 +111,6 @@ class HTTPFetch:
         self._limit = config.body_size_limit or DEFAULT_BODY_BYTES
         self._fallback = config.fallback_scrape_protocol
         self._timeout_ms = timeout_ms
-        self._timeout = aiohttp.ClientTimeout(total=timeout_ms / 1000)
         self._tls = _TLSContext(config.http.tls)
         self._headers = {
             "Accept": accept_header(config.scrape_protocols),
@@ -134,7 +142,6 @@ class HTTPFetch:
                 url,
                 headers=headers,
                 allow_redirects=False,
-                timeout=self._timeout,
                 ssl=self._tls.current() if url.scheme == "https" else True,
                 server_hostname=(self._http.tls.server_name or None) if url.scheme == "https" else None,
                 proxy=self._http.proxy_url or None,
@@ -183,6 +190,14 @@ class HTTPFetch:
 
 def gunzip(body: bytes, limit: int) -> bytes:
     """Decompress at most `limit` bytes. Raises BodyTooLarge, or FetchError where it is not gzip."""
+    declared = int.from_bytes(body[-4:], "little")
+    if 0 < declared <= min(limit, len(body) * _DEFLATE_RATIO):
+        # Three times as fast as zlib, and bounded by its buffer. What it cannot do (several members, a
+        # body that lies or breaks off), zlib does or names.
+        decoded = bytearray(declared)
+        with contextlib.suppress(cramjam.DecompressionError):
+            if cramjam.gzip.decompress_into(body, decoded) == declared:
+                return bytes(decoded)
     parts: list[bytes] = []
     left = limit
     while body:

@@ -1,0 +1,286 @@
+"""CPU per scraped sample: Backbeat and Prometheus at the same targets, one after the other, in one run.
+
+    python benchmarks/ingest.py                    50 targets x 2,000 series at 1 s, 30 s each
+    python benchmarks/ingest.py --gzip             targets compress, as most exporters do when asked
+    python benchmarks/ingest.py --churn 0.1        a tenth of the series is replaced every minute
+
+The targets live in a process of their own. Counted is the CPU time (user and system) of each server's
+process, per sample that it stored, after a warm-up in which it has met every series.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gzip
+import json
+import os
+import platform
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_ROUTES = [f"/api/v1/{name}" for name in ("tracks", "albums", "artists", "search", "upload", "stream")]
+_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LIFE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    name: str
+    samples: float
+    cpu_s: float
+    memory_mib: float
+
+    @property
+    def us_per_sample(self) -> float:
+        return self.cpu_s / self.samples * 1e6
+
+
+class Exposition:
+    """The body that every target gives in a second: histograms and counters of an HTTP service."""
+
+    def __init__(self, series: int, churn: float) -> None:
+        self._churn = churn
+        self._random = random.Random(7)
+        self._values = [0.0] * series
+        self._second = -1
+        self._answers: tuple[bytes, bytes] = (b"", b"")
+
+    def answers(self) -> tuple[bytes, bytes]:
+        """Plain and gzip."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            body = self._body(second)
+            self._answers = (
+                _response(body, ""),
+                _response(gzip.compress(body, 1), "Content-Encoding: gzip\r\n"),
+            )
+        return self._answers
+
+    def _body(self, second: int) -> bytes:
+        lines: list[str] = []
+        for place in range(len(self._values)):
+            family, within = divmod(place, len(_BOUNDS) + 2)
+            metric = f"http_request_duration_seconds_{family // 24}"
+            if within == 0 and family % 24 == 0:
+                lines.append(f"# HELP {metric} How long requests took.\n# TYPE {metric} histogram\n")
+            labels = f'method="GET",route="{_ROUTES[family % 6]}",status="{200 + family // 6 % 4}"'
+            if self._churn:
+                life_s = _LIFE_S / self._churn
+                labels += f',pod="p{int((second + place * life_s / len(self._values)) / life_s)}"'
+            if self._random.random() < 0.5:
+                self._values[place] += self._random.randrange(1, 40) if within else self._random.random() * 3
+            if within < 1:
+                name, value = f"{metric}_sum", repr(self._values[place])
+            elif within == 1:
+                name, value = f"{metric}_count", repr(self._values[place])
+            else:
+                labels += f',le="{_BOUNDS[within - 2]}"'
+                name, value = f"{metric}_bucket", repr(self._values[place])
+            lines.append(f"{name}{{{labels}}} {value}\n")
+        return "".join(lines).encode()
+
+
+def _response(body: bytes, more: str) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}{more}\r\n".encode() + body
+
+
+class TargetProtocol(asyncio.Protocol):
+    """The least HTTP that a scraper needs."""
+
+    def __init__(self, exposition: Exposition, compress: bool) -> None:
+        self._exposition, self._compress, self._request = exposition, compress, b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+
+    def data_received(self, received: bytes) -> None:
+        self._request += received
+        if self._request.endswith(b"\r\n\r\n"):
+            asked = self._compress and b"gzip" in self._request
+            self._transport.write(self._exposition.answers()[asked])
+            self._request = b""
+
+
+async def run_targets(arguments: argparse.Namespace) -> None:
+    """Listen on a port a target and print the ports."""
+    exposition = Exposition(arguments.series, arguments.churn)
+    loop = asyncio.get_running_loop()
+    servers = [
+        await loop.create_server(lambda: TargetProtocol(exposition, arguments.gzip), "127.0.0.1", 0)
+        for _ in range(arguments.targets)
+    ]
+    print(json.dumps([server.sockets[0].getsockname()[1] for server in servers]), flush=True)
+    await asyncio.Event().wait()
+
+
+async def run_backbeat(arguments: argparse.Namespace) -> None:
+    """Storage and scrape manager, as the server runs them; prints the samples stored so far each second."""
+    from prometheus_client import CollectorRegistry
+
+    from backbeat.collect.manager import ScrapeManager
+    from backbeat.collect.metrics import CollectMetrics
+    from backbeat.config.prometheus import Discovery, PrometheusConfig, ScrapeConfig, TargetGroup
+    from backbeat.model.clock import now_ms
+    from backbeat.storage import StorageOptions, open_storage
+
+    registry = CollectorRegistry()
+    targets = tuple(f"127.0.0.1:{port}" for port in json.loads(arguments.ports))
+    job = ScrapeConfig(
+        "bench", Discovery((TargetGroup(targets),)), scrape_interval_ms=1000, scrape_timeout_ms=1000
+    )
+    storage = open_storage(Path(arguments.data), StorageOptions(), now_ms)
+    async with ScrapeManager(storage, now_ms, metrics=CollectMetrics(registry)) as manager:
+        await manager.apply(PrometheusConfig("", "", scrape_configs=(job,)))
+        while True:
+            await asyncio.sleep(1)
+            await asyncio.to_thread(storage.maintain)
+            stored = registry.get_sample_value("backbeat_scrape_samples_appended_total")
+            down = [status.last_error for status in manager.targets() if status.health == "down"]
+            print(json.dumps({"samples": stored, "down": down[:1]}), flush=True)
+
+
+@contextmanager
+def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def measure(
+    name: str, process: subprocess.Popen[str], samples: Any, arguments: argparse.Namespace
+) -> Measured:
+    """CPU and samples between the end of the warm-up and the end of the run."""
+    watched = psutil.Process(process.pid)
+    time.sleep(arguments.warm_up)
+    stored, cpu = samples(), sum(watched.cpu_times()[:2])
+    time.sleep(arguments.seconds)
+    stored, cpu = samples() - stored, sum(watched.cpu_times()[:2]) - cpu
+    return Measured(name, stored, cpu, watched.memory_info().rss / 2**20)
+
+
+def measure_backbeat(ports: list[int], arguments: argparse.Namespace) -> Measured:
+    with tempfile.TemporaryDirectory() as data:
+        command = [sys.executable, __file__, "backbeat", "--ports", json.dumps(ports), "--data", data]
+        with running(command) as process:
+            assert process.stdout is not None
+            os.set_blocking(process.stdout.fileno(), False)
+            newest = {"samples": 0.0}
+
+            def samples() -> float:
+                assert process.stdout is not None
+                for line in process.stdout.readlines():
+                    newest.update(json.loads(line))
+                if newest.get("down"):
+                    print("backbeat: a target is down:", newest["down"], file=sys.stderr)
+                return newest["samples"]
+
+            return measure("backbeat", process, samples, arguments)
+
+
+def measure_prometheus(ports: list[int], arguments: argparse.Namespace) -> Measured:
+    with tempfile.TemporaryDirectory() as data:
+        config = Path(data, "prometheus.yml")
+        job = {"job_name": "bench", "static_configs": [{"targets": [f"127.0.0.1:{port}" for port in ports]}]}
+        config.write_text(
+            json.dumps({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]})
+        )
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        command = [
+            "prometheus",
+            f"--config.file={config}",
+            f"--storage.tsdb.path={data}/tsdb",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=error",
+        ]
+
+        def samples() -> float:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+                for line in answer.read().decode().splitlines():
+                    if line.startswith("prometheus_tsdb_head_samples_appended_total"):
+                        return float(line.split()[-1])
+            raise RuntimeError("prometheus does not say how many samples it has")
+
+        with running(command) as process:
+            return measure("prometheus", process, samples, arguments)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("role", nargs="?", default="run", choices=["run", "targets", "backbeat"])
+    parser.add_argument("--targets", type=int, default=50)
+    parser.add_argument("--series", type=int, default=2000)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--warm-up", type=float, default=15)
+    parser.add_argument("--churn", type=float, default=0, help="share of the series replaced a minute")
+    parser.add_argument("--gzip", action="store_true")
+    parser.add_argument("--only", choices=["backbeat", "prometheus"])
+    parser.add_argument("--ports", help=argparse.SUPPRESS)
+    parser.add_argument("--data", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.role == "targets":
+        asyncio.run(run_targets(arguments))
+    elif arguments.role == "backbeat":
+        import uvloop
+
+        uvloop.run(run_backbeat(arguments))
+    else:
+        run(arguments)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    command = [
+        sys.executable,
+        __file__,
+        "targets",
+        f"--targets={arguments.targets}",
+        f"--series={arguments.series}",
+    ]
+    command += [f"--churn={arguments.churn}", *(["--gzip"] if arguments.gzip else [])]
+    with running(command) as targets:
+        assert targets.stdout is not None
+        ports = json.loads(targets.stdout.readline())
+        results = []
+        if arguments.only != "prometheus":
+            results.append(measure_backbeat(ports, arguments))
+        if arguments.only != "backbeat" and shutil.which("prometheus"):
+            results.append(measure_prometheus(ports, arguments))
+    kind = f"{arguments.targets} targets x {arguments.series} series at 1 s, {arguments.seconds:g} s"
+    extras = f", gzip {'on' if arguments.gzip else 'off'}, churn {arguments.churn:.0%} a minute"
+    print(
+        f"{kind}{extras}; {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n"
+    )
+    print(f"{'':12} {'samples':>10} {'samples/s':>10} {'CPU s':>8} {'us/sample':>10} {'RSS MiB':>8}")
+    for each in results:
+        rate = each.samples / arguments.seconds
+        print(
+            f"{each.name:12} {each.samples:10.0f} {rate:10.0f} {each.cpu_s:8.2f} "
+            f"{each.us_per_sample:10.3f} {each.memory_mib:8.0f}"
+        )
+    if len(results) == 2:
+        print(f"\nratio of CPU per sample: {results[0].us_per_sample / results[1].us_per_sample:.2f}")
+
+
+if __name__ == "__main__":
+    main()
