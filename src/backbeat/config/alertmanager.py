@@ -52,6 +52,8 @@ class EmailConfig:
     """TLS from the first byte (port 465)"""
     tls: TLS = field(default_factory=TLS)
     send_resolved: bool = False
+    thread_by: str = ""
+    """'': no threading; 'none' or 'daily': threading.thread_by_date"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,10 @@ class SlackConfig:
     fields: tuple[SlackField, ...] = ()
     actions: tuple[SlackAction, ...] = ()
     app_token: SecretSource = NO_SECRET
+    """where set, `api_url` is the URL of Slack's API, and this logs in there as a bearer token"""
+    message_text: str | None = None
+    update_message: bool = False
+    timeout_ms: int = 0
     http: HTTPClient = field(default_factory=HTTPClient)
     send_resolved: bool = False
 

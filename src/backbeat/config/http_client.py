@@ -37,6 +37,10 @@ class TLS:
     insecure_skip_verify: bool = False
     min_version: str = ""
     max_version: str = ""
+    ca: str = ""
+    """PEM text, instead of the file"""
+    cert: str = ""
+    key: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +55,9 @@ class HTTPClient:
     tls: TLS = field(default_factory=TLS)
     proxy_url: str = ""
     follow_redirects: bool = True
+    username_file: str = ""
+    secret_headers: tuple[tuple[str, SecretSource], ...] = ()
+    """headers whose values nobody may see, beside `headers`"""
+    no_proxy: str = ""
+    """hosts that are reached without the proxy, separated by commas"""
+    proxy_from_environment: bool = False

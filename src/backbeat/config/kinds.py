@@ -1,0 +1,415 @@
+"""Kinds of single values, each read by the rules of the Go type behind the field."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from backbeat.config.go_url import URLError, parse_http_url, parse_url
+from backbeat.config.nodes import Node, Scalar, go_bool, go_number
+from backbeat.config.schema import INVALID, Invalid, MapOf, Reading, one_of, quoted
+from backbeat.config.secret import Secret
+from backbeat.model.durations import parse_duration
+from backbeat.model.errors import DurationError, RegexError
+from backbeat.model.labels import LEGACY_LABEL_NAME
+
+_GO_DURATION = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h)")
+_GO_UNIT_MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1, "s": 1e3, "m": 6e4, "h": 3.6e6}
+_SIZE_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]?i?B)")
+_SIZE_POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def text_of(node: Node, path: str, reading: Reading, expected: str = "text") -> str | Invalid:
+    """The text of a scalar of any type, as Go reads one into a string."""
+    if not isinstance(node, Scalar):
+        return reading.wrong(node, path, expected)
+    if node.tag == "binary":
+        try:
+            return base64.b64decode("".join(node.text.split()), validate=True).decode()
+        except binascii.Error:
+            return reading.wrong(node, path, "base64 text after !!binary")
+        except UnicodeDecodeError:
+            reading.error(
+                node, path, "the !!binary text is not valid UTF-8, so it is not a valid label value or text"
+            )
+            return INVALID
+    return node.text
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Any text; numbers and booleans count as their text."""
+
+    expected: str = "text"
+    empty = ""
+
+    def read(self, node: Node, path: str, reading: Reading) -> str | Invalid:
+        return text_of(node, path, reading, self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text in the template language; one that does not parse is worth a warning."""
+
+    empty = ""
+
+    def read(self, node: Node, path: str, reading: Reading) -> str | Invalid:
+        text = text_of(node, path, reading)
+        if isinstance(text, str) and reading.parse_template is not None and "{{" in text:
+            try:
+                reading.parse_template(text)
+            except Exception as error:
+                reading.warn(node, path, f"the template cannot be rendered: {error}")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """true or false, also yes/no and on/off."""
+
+    empty = False
+
+    def read(self, node: Node, path: str, reading: Reading) -> bool | Invalid:
+        value = go_bool(node) if isinstance(node, Scalar) else None
+        return reading.wrong(node, path, "true or false") if value is None else value
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """A whole number; a fraction is cut off, as Go does."""
+
+    unsigned: bool = False
+    empty = 0
+
+    def read(self, node: Node, path: str, reading: Reading) -> int | Invalid:
+        value = go_number(node) if isinstance(node, Scalar) else None
+        expected = "a whole number" + (" of at least 0" if self.unsigned else "")
+        bottom, top = (0, 2**64) if self.unsigned else (-(2**63), 2**63)
+        if value is None or value != value or not bottom <= value < top:
+            return reading.wrong(node, path, expected)
+        return int(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number, with or without a fraction."""
+
+    empty = 0.0
+
+    def read(self, node: Node, path: str, reading: Reading) -> float | Invalid:
+        value = go_number(node) if isinstance(node, Scalar) else None
+        if value is None:
+            return reading.wrong(node, path, "a number")
+        try:
+            return float(value)
+        except OverflowError:
+            return reading.wrong(node, path, "a smaller number")
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """Prometheus's durations (30s, 1h30m, 0) in int milliseconds."""
+
+    empty = 0
+
+    def read(self, node: Node, path: str, reading: Reading) -> int | Invalid:
+        if not isinstance(node, Scalar):
+            return reading.wrong(node, path, "a duration such as 30s or 1h30m")
+        try:
+            return parse_duration(node.text)
+        except DurationError as error:
+            reading.error(node, path, str(error))
+        except ValueError:  # thousands of digits
+            return reading.wrong(node, path, "a duration such as 30s or 1h30m")
+        return INVALID
+
+
+@dataclass(frozen=True, slots=True)
+class GoDuration:
+    """Go's own durations (1.5h, 300ms), used by a few timeouts; a bare number counts nanoseconds."""
+
+    empty = 0
+    bare: bool = True
+
+    def read(self, node: Node, path: str, reading: Reading) -> int | Invalid:
+        expected = "a duration such as 30s or 1.5h"
+        if not isinstance(node, Scalar):
+            return reading.wrong(node, path, expected)
+        number = go_number(node)
+        if number is not None and self.bare:
+            return int(number / 1e6) if abs(number) < 2**63 else reading.wrong(node, path, expected)
+        if node.text == "0":
+            return 0
+        text = node.text.lstrip("+-")
+        parts = [match[0] for match in _GO_DURATION.finditer(text)]
+        if not parts or "".join(parts) != text or any(part[0] in "+-" for part in parts):
+            return reading.wrong(node, path, expected)
+        total = 0.0
+        for part in parts:
+            number_text = re.match(r"[0-9.]+", part)
+            assert number_text is not None
+            total += float(number_text[0]) * _GO_UNIT_MS[part[number_text.end() :]]
+        if total > 2**63 / 1e6:
+            return reading.wrong(node, path, expected)
+        return int(-total if node.text.startswith("-") else total)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Bytes such as 512MB or 1GiB; both mean powers of 1024."""
+
+    empty = 0
+
+    def read(self, node: Node, path: str, reading: Reading) -> int | Invalid:
+        expected = "a size such as 512MB or 10GB"
+        if not isinstance(node, Scalar):
+            return reading.wrong(node, path, expected)
+        text = node.text.removeprefix("-") if node.text.startswith("-") else node.text.removeprefix("+")
+        if text == "0":
+            return 0
+        parts = _SIZE_PART.findall(text)
+        if not parts or "".join(number + unit for number, unit in parts) != text:
+            return reading.wrong(node, path, expected)
+        if len({"i" in unit for _, unit in parts if unit != "B"}) > 1 or "iB" in (unit for _, unit in parts):
+            return reading.wrong(node, path, expected)
+        total = sum(float(number) * 1024 ** _SIZE_POWER[unit.rstrip("iB")] for number, unit in parts)
+        if total >= 2**63:
+            return reading.wrong(node, path, expected)
+        return int(-total if node.text.startswith("-") else total)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+    lower: bool = False
+    what: str = ""
+    empty = ""
+
+    def read(self, node: Node, path: str, reading: Reading) -> str | Invalid:
+        text = text_of(node, path, reading, one_of(self.words))
+        if not isinstance(text, str):
+            return text
+        word = text.lower() if self.lower else text
+        if word not in self.words:
+            return reading.wrong(
+                node, path, (f"{self.what}: " if self.what else "") + one_of(filter(None, self.words))
+            )
+        return word
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """A regular expression that RE2 accepts; reads as its text."""
+
+    empty = ""
+
+    def read(self, node: Node, path: str, reading: Reading) -> str | Invalid:
+        from backbeat.model.matchers import compile_regex
+
+        text = text_of(node, path, reading, "a regular expression")
+        if isinstance(text, str):
+            try:
+                compile_regex(text)
+            except RegexError as error:
+                reading.error(node, path, str(error))
+                return INVALID
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class LabelName:
+    """A label name; any text but the empty one, or [a-zA-Z_][a-zA-Z0-9_]* where `legacy`."""
+
+    legacy: bool = False
+    empty = ""
+
+    def read(self, node: Node, path: str, reading: Reading) -> str | Invalid:
+        text = text_of(node, path, reading, "a label name")
+        if not isinstance(text, str):
+            return text
+        if not is_label_name(text, legacy=self.legacy):
+            expected = (
+                "a label name of letters, digits and _" if self.legacy else "a label name that is not empty"
+            )
+            reading.error(
+                node, path, f"found {quoted(text)}, expected {expected}: it is not a valid label name"
+            )
+            return INVALID
+        return text
+
+
+def is_label_name(name: str, *, legacy: bool) -> bool:
+    return LEGACY_LABEL_NAME.fullmatch(name) is not None if legacy else bool(name)
+
+
+def label_set() -> MapOf:
+    """Label names with their values."""
+    return MapOf(Text(), key=LabelName(), what="a mapping of label names to values")
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """Any URL that Go parses; reads as its text. A password in it is masked."""
+
+    http: bool = False
+    empty = ""
+
+    def read(self, node: Node, path: str, reading: Reading) -> str | Invalid:
+        text = text_of(node, path, reading, "a URL")
+        if not isinstance(text, str):
+            return text
+        expected = "a URL such as https://host/path" if self.http else "a URL"
+        try:
+            url = parse_http_url(text) if self.http else parse_url(text)
+        except URLError as error:
+            reading.error(node, path, f"found {quoted(text)}, expected {expected}: {error}")
+            return INVALID
+        if url.has_password:
+            reading.secrets.add(id(node))
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class SecretText:
+    """A password or token; `${NAME}` takes the value of a variable that is set."""
+
+    empty = None
+
+    def read(self, node: Node, path: str, reading: Reading) -> Secret | Invalid | None:
+        reading.secrets.add(id(node))
+        text = text_of(node, path, reading)
+        if not isinstance(text, str):
+            return text
+        text, missing = expand(text, reading)
+        if missing:
+            names = ", ".join(missing)
+            reading.warn(
+                node, path, f"the environment variable {names} is not set, so its text is used as it stands"
+            )
+        return Secret(text) if text else None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretUrl:
+    """A URL that nobody may see. `templated`: it may hold {{ }}, and is then not checked."""
+
+    templated: bool = False
+    file_field: str = ""
+    empty = None
+
+    def read(self, node: Node, path: str, reading: Reading) -> Secret | Invalid | None:
+        reading.secrets.add(id(node))
+        written = text_of(node, path, reading, "a URL")
+        if not isinstance(written, str):
+            return written
+        if written == "<secret>" or (self.templated and not written):
+            return Secret(written) if written else None
+        text, missing = expand(written, reading)
+        if self.templated and "{{" in text:
+            if reading.parse_template is not None:
+                try:
+                    reading.parse_template(text)
+                except Exception as error:
+                    reading.error(node, path, f"the template in the URL cannot be rendered: {error}")
+                    return INVALID
+            return Secret(text)
+        try:
+            parse_http_url(text)
+        except URLError as error:
+            reading.error(node, path, self._message(written, missing, error))
+            return INVALID
+        if missing:
+            names = ", ".join(missing)
+            reading.warn(
+                node, path, f"the environment variable {names} is not set, so its text is used as it stands"
+            )
+        return Secret(text)
+
+    def _message(self, written: str, missing: list[str], error: URLError) -> str:
+        instead = f" or use {self.file_field}" if self.file_field else ""
+        if missing:
+            names = " and ".join(missing)
+            shown = quoted(written) if _VARIABLE.fullmatch(written) else "a URL with ${…}"
+            return (
+                f"found {shown}, expected a URL such as https://host/path: "
+                f"set the environment variable {names}{instead}"
+            )
+        return f"found a secret, expected a URL such as https://host/path: {_without_url(error)}"
+
+
+def _without_url(error: URLError) -> str:
+    """The reason without a part of the URL, which is a secret."""
+    text = str(error)
+    return (
+        text
+        if text.startswith(("unsupported scheme", "missing host", "the URL has no"))
+        else "it does not parse"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FromEnvironment:
+    """Text in which `${NAME}` takes the value of a variable that is set."""
+
+    empty = ""
+
+    def read(self, node: Node, path: str, reading: Reading) -> str | Invalid:
+        text = text_of(node, path, reading)
+        return expand(text, reading)[0] if isinstance(text, str) else text
+
+
+def expand(text: str, reading: Reading) -> tuple[str, list[str]]:
+    """The text with its variables replaced, and the names of those that are not set."""
+    missing: list[str] = []
+
+    def value(match: re.Match[str]) -> str:
+        found = reading.environment.get(match[1])
+        if found is None:
+            missing.append(match[1])
+            return match[0]
+        return found
+
+    return _VARIABLE.sub(value, text), missing
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """host:port, the port not empty; `${NAME}` takes the value of a variable that is set."""
+
+    empty = ""
+
+    def read(self, node: Node, path: str, reading: Reading) -> str | Invalid:
+        text = text_of(node, path, reading, "host:port")
+        if not isinstance(text, str) or not text:
+            return text
+        text = expand(text, reading)[0]
+        host, colon, port = text.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if not colon or not port or (":" in host and not bracketed) or ("[" in host) != bracketed:
+            return reading.wrong(node, path, "host:port such as mail.example.org:587")
+        return text
+
+
+TEXT = Text()
+FLAG = Flag()
+INTEGER = Integer()
+COUNT = Integer(unsigned=True)
+NUMBER = Number()
+DURATION = Duration()
+SIZE = Size()
+SECRET = SecretText()
+TEMPLATE = Template()
+URL = Url()
+
+
+def texts(null_item: str = "") -> Any:
+    """A list of texts."""
+    from backbeat.config.schema import ListOf
+
+    return ListOf(TEXT, null_item, "a list of texts")
