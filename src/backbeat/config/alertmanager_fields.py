@@ -17,7 +17,6 @@ from backbeat.config.kinds import (
     TEXT,
     FromEnvironment,
     HostPort,
-    LabelName,
     OneOf,
     SecretUrl,
     Url,
@@ -120,13 +119,23 @@ def matchers(section: Section, prefix: str = "") -> tuple[Matcher, ...]:
     return tuple(sorted(found, key=lambda each: (each.name, each.value, order.index(each.op))))
 
 
+def _is_label_name(name: str) -> bool:
+    """Alertmanager's classic mode wants [a-zA-Z_][a-zA-Z0-9_]*, its UTF-8 mode takes anything.
+
+    Between the two: the first character is as in the classic mode or beyond ASCII, so that http.method
+    and größe pass and a slip of the pen such as -job does not.
+    """
+    return bool(name) and (name[0].isalpha() or name[0] == "_" or not name[0].isascii())
+
+
 def _check_route(section: Section) -> None:
     group_by = section.get("group_by") or ()
     nodes = section.item_nodes("group_by")
     path = section.field("group_by")
     for index, name in enumerate(group_by):
-        if not name:
-            section.reading.error(nodes[index], f"{path}[{index}]", "invalid label name '' in group_by list")
+        if name != "..." and not _is_label_name(name):
+            message = f"invalid label name {quoted(name)} in group_by list"
+            section.reading.error(nodes[index], f"{path}[{index}]", message)
     if "..." in group_by and len(set(group_by)) > 1:
         section.error("group_by", "cannot have wildcard group_by (`...`) and other labels at the same time")
     named = ((name, node) for name, node in zip(group_by, nodes, strict=True) if name != "...")
@@ -136,8 +145,8 @@ def _check_route(section: Section) -> None:
         if section.get(field) == 0 and not is_null(section.at(field)):
             section.error(field, f"{field} cannot be zero")
     for name, _ in section.get("labels") or ():
-        if not name:
-            section.error("labels", "invalid label name '' in route labels")
+        if not _is_label_name(name):
+            section.error("labels", f"invalid label name {quoted(name)} in route labels")
 
 
 ROUTE: Struct = Struct(
@@ -153,7 +162,7 @@ ROUTE: Struct = Struct(
         "continue": FLAG,
         "routes": ListOf(Lazy(lambda: ROUTE), "empty or null route", "a list of routes"),
         **dict.fromkeys(("group_wait", "group_interval", "repeat_interval"), DURATION),
-        "labels": MapOf(TEMPLATE, key=LabelName()),
+        "labels": MapOf(TEMPLATE),
     },
     _check_route,
     instead={
@@ -169,9 +178,9 @@ ROUTE: Struct = Struct(
 def _check_equal(section: Section) -> None:
     nodes = section.item_nodes("equal")
     for index, name in enumerate(section.get("equal") or ()):
-        if not name:
+        if not _is_label_name(name):
             path = f"{section.field('equal')}[{index}]"
-            section.reading.error(nodes[index], path, "invalid label name '' in equal list")
+            section.reading.error(nodes[index], path, f"invalid label name {quoted(name)} in equal list")
 
 
 INHIBIT_RULE = Struct(

@@ -1,8 +1,8 @@
 """What the sections of alertmanager.yml say together, and the typed value of a file without mistakes.
 
 In:  the section of alertmanager.yml.
-Out: findings on receivers and intervals that do not exist, and on what neither an integration nor `global` says;
-     `AlertmanagerConfig`, every route with what it inherits, every integration with what `global` gives it.
+Out: findings on receivers and intervals that do not exist, and on what neither an integration nor `global`
+     says; `AlertmanagerConfig`, every route with what it inherits, every integration with its global values.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from backbeat.config.receiver_fields import RECEIVERS
 from backbeat.config.schema import Section, duplicates, quoted
 from backbeat.config.time_intervals import time_interval
 
-# What an integration needs from its own section or from `global`: (own fields, fields of global, what is missing).
+# What an integration needs from its own section or `global`: (own fields, fields of global, what is missing).
 _NEEDS: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...]] = {
     "email_configs": (
         (("smarthost",), ("smtp_smarthost",), "no global SMTP smarthost set"),
@@ -182,7 +182,8 @@ def _check_route(route: Section, receivers: set[str], intervals: set[str]) -> No
         nodes = route.item_nodes(field)
         for index, interval in enumerate(route.get(field) or ()):
             if interval not in intervals:
-                message = f"undefined time interval {quoted(interval)} used in route{_did_you_mean(interval, intervals)}"
+                near = _did_you_mean(interval, intervals)
+                message = f"undefined time interval {quoted(interval)} used in route{near}"
                 route.reading.error(nodes[index], f"{route.field(field)}[{index}]", message)
     for child in route.sections("routes"):
         _check_route(child, receivers, intervals)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backbeat.config.http_fields import HTTP_FIELDS, TLS_CONFIG, check_http
 from backbeat.config.kinds import DURATION, FLAG, INTEGER, SECRET, TEXT, URL, OneOf, texts
-from backbeat.config.schema import Check, Kind, ListOf, Section, Struct, quoted
+from backbeat.config.schema import Check, Kind, ListOf, Section, Struct, all_of, quoted
 
 _FILTERS = ListOf(Struct("a filter", {"name": TEXT, "values": texts()}))
 _COMMON: dict[str, Kind] = {"refresh_interval": DURATION, "port": INTEGER}
@@ -114,7 +114,7 @@ def _check_outscale(section: Section) -> None:
 
 
 def _check_stackit(section: Section) -> None:
-    if not section.has("endpoint") and not section.has("region"):
+    if not section.has("endpoint") and section.get("region", "eu01") == "":
         section.error("", "stackit_sd: endpoint and region missing")
 
 
@@ -141,7 +141,7 @@ CLOUDS: dict[str, Struct] = {
     "ec2_sd_configs": Struct(
         "EC2 discovery",
         {**_AWS, "filters": _FILTERS},
-        lambda section: (check_http(section), _check_ec2(section))[-1],
+        all_of(check_http, _check_ec2),
     ),
     "ecs_sd_configs": Struct("ECS discovery", {**_AWS, **_CLUSTERS}, check_http),
     "elasticache_sd_configs": Struct("ElastiCache discovery", {**_AWS, **_CLUSTERS}, check_http),
@@ -274,7 +274,7 @@ CLOUDS: dict[str, Struct] = {
             "password": SECRET,
             "refresh_interval": DURATION,
         },
-        lambda section: (check_http(section), section.require("server", "username", "password"))[-1],
+        all_of(check_http, _needs("server", "username", "password")),
     ),
     "vultr_sd_configs": _struct("Vultr discovery", {}),
 }

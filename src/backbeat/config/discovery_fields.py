@@ -14,13 +14,20 @@ from backbeat.config.go_url import URLError, parse_url
 from backbeat.config.http_fields import HTTP_FIELDS, check_http, has_http
 from backbeat.config.kinds import DURATION, FLAG, INTEGER, SECRET, TEXT, URL, OneOf, label_set, texts
 from backbeat.config.prometheus import Discovery, FileSD, TargetGroup
-from backbeat.config.schema import Check, Kind, ListOf, MapOf, Section, Struct, quoted
+from backbeat.config.schema import Check, Kind, ListOf, MapOf, Section, Struct, all_of, quoted
 from backbeat.model.labels import Labels
 
 if TYPE_CHECKING:
     from backbeat.config.nodes import Node
 
 _FILE_NAME = re.compile(r"[^*]*(\*[^/]*)?\.(json|yml|yaml|JSON|YML|YAML)")
+# Selectors of Kubernetes: terms with commas between them, none of those in parentheses.
+_SELECTOR_COMMA = re.compile(r",(?![^(]*\))")
+_FIELD_TERM = re.compile(r"[^=!]+(?:==?|!=).*")
+_LABEL_KEY = r"!?\s*[A-Za-z0-9][A-Za-z0-9._/-]*"
+_LABEL_TERM = re.compile(
+    rf"{_LABEL_KEY}(?:\s*(?:==?|!=|<|>)\s*[A-Za-z0-9._-]*|\s+(?:in|notin)\s*\([A-Za-z0-9._, -]*\))?"
+)
 _K8S_ROLES = ("pod", "service", "endpoints", "endpointslice", "node", "ingress")
 _K8S_SELECTORS = {
     "pod": ("pod", "node"),
@@ -56,8 +63,8 @@ def _check_file(section: Section) -> None:
             section.reading.error(
                 nodes[index],
                 f"{section.field('files')}[{index}]",
-                f"path name {quoted(name)} is not valid for file discovery: expected a name that ends in .json, "
-                ".yml or .yaml, with * in its last part only",
+                f"path name {quoted(name)} is not valid for file discovery: expected a name that ends in "
+                ".json, .yml or .yaml, with * in its last part only",
             )
 
 
@@ -132,14 +139,32 @@ def _check_kubernetes(section: Section) -> None:
         for name in ("api_server", "kubeconfig_file"):
             if section.has(name):
                 section.error(name, f"cannot use '{name}' and 'namespaces.own_namespace' simultaneously")
+
+
+def _check_selectors(section: Section) -> None:
     role, seen = section.get("role"), set()
     for selector in section.sections("selectors"):
         own = selector.get("role", "")
         if own in seen:
             selector.error("role", f"duplicated selector role: {own}")
         seen.add(own)
+        _check_selector_texts(selector)
         if role and own not in _K8S_SELECTORS[role] and "role" not in selector.broken:
             selector.error("role", f"{role} role supports only {', '.join(_K8S_SELECTORS[role])} selectors")
+
+
+def _check_selector_texts(selector: Section) -> None:
+    for name, term, example in (
+        ("field", _FIELD_TERM, "status.phase=Running"),
+        ("label", _LABEL_TERM, "app=web"),
+    ):
+        text = selector.get(name, "").strip()
+        terms = _SELECTOR_COMMA.split(text) if text else ()
+        if wrong := next((each for each in terms if not term.fullmatch(each.strip())), None):
+            selector.error(
+                name,
+                f"found {quoted(text)}, expected a selector such as {example}: can't understand {wrong!r}",
+            )
 
 
 def _check_consul(section: Section) -> None:
@@ -209,7 +234,7 @@ KINDS: dict[str, Struct] = {
                 {"node": FLAG, "namespace": FLAG, "deployment": FLAG, "job": FLAG, "cronjob": FLAG},
             ),
         },
-        lambda section: (check_http(section), _check_kubernetes(section))[-1],
+        all_of(check_http, _check_kubernetes, _check_selectors),
     ),
     "consul_sd_configs": _http(
         "Consul discovery",

@@ -75,7 +75,7 @@ def _authority(authority: str) -> tuple[str, bool]:
         if not _HOST.fullmatch(inside):
             raise URLError(f"invalid character in host name {host!r}")
     else:
-        name, colon, port = host.rpartition(":")
+        _, colon, port = host.rpartition(":")
         port = colon + port if colon else ""
         if not _HOST.fullmatch(host) or "[" in host or "]" in host:
             raise URLError(f"invalid character in host name {host!r}")

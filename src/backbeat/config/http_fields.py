@@ -15,10 +15,13 @@ from backbeat.config.schema import Anything, Kind, ListOf, MapOf, Section, Struc
 from backbeat.config.secret import Secret
 
 _RESERVED_HEADERS = frozenset(
-    "authorization host content-encoding content-length content-type user-agent connection keep-alive "
-    "proxy-authenticate proxy-authorization www-authenticate accept-encoding "
-    "x-prometheus-remote-write-version x-prometheus-remote-read-version "
-    "x-prometheus-scrape-timeout-seconds x-amz-date x-amz-security-token x-amz-content-sha256".split()
+    (
+        *("authorization", "host", "content-encoding", "content-length", "content-type"),
+        *("user-agent", "connection", "keep-alive", "proxy-authenticate", "proxy-authorization"),
+        *("www-authenticate", "accept-encoding", "x-prometheus-remote-write-version"),
+        *("x-prometheus-remote-read-version", "x-prometheus-scrape-timeout-seconds"),
+        *("x-amz-date", "x-amz-security-token", "x-amz-content-sha256"),
+    )
 )
 TLS_VERSIONS = ("TLS10", "TLS11", "TLS12", "TLS13")
 
@@ -194,7 +197,6 @@ def _check_oauth2(section: Section) -> None:
             section.error("signature_algorithm", f"found {algorithm!r}, expected one of RS256, RS384, RS512")
     else:
         section.at_most_one("client_secret", "client_secret_file", "client_secret_ref")
-    # Upstream validates the proxy of the connection only, but the same mistakes would fail at the first token.
 
 
 def _check_proxy(section: Section) -> None:

@@ -51,7 +51,6 @@ class Text:
         return text_of(node, path, reading, self.expected)
 
 
-@dataclass(frozen=True, slots=True)
 class Template:
     """Text in the template language; one that does not parse is worth a warning."""
 
@@ -67,7 +66,6 @@ class Template:
         return text
 
 
-@dataclass(frozen=True, slots=True)
 class Flag:
     """true or false, also yes/no and on/off."""
 
@@ -94,7 +92,6 @@ class Integer:
         return int(value)
 
 
-@dataclass(frozen=True, slots=True)
 class Number:
     """A number, with or without a fraction."""
 
@@ -110,7 +107,6 @@ class Number:
             return reading.wrong(node, path, "a smaller number")
 
 
-@dataclass(frozen=True, slots=True)
 class Duration:
     """Prometheus's durations (30s, 1h30m, 0) in int milliseconds."""
 
@@ -158,7 +154,6 @@ class GoDuration:
         return int(-total if node.text.startswith("-") else total)
 
 
-@dataclass(frozen=True, slots=True)
 class Size:
     """Bytes such as 512MB or 1GiB; both mean powers of 1024."""
 
@@ -203,7 +198,6 @@ class OneOf:
         return word
 
 
-@dataclass(frozen=True, slots=True)
 class Regex:
     """A regular expression that RE2 accepts; reads as its text."""
 
@@ -275,7 +269,6 @@ class Url:
         return text
 
 
-@dataclass(frozen=True, slots=True)
 class SecretText:
     """A password or token; `${NAME}` takes the value of a variable that is set."""
 
@@ -353,7 +346,6 @@ def _without_url(error: URLError) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class FromEnvironment:
     """Text in which `${NAME}` takes the value of a variable that is set."""
 
@@ -378,7 +370,6 @@ def expand(text: str, reading: Reading) -> tuple[str, list[str]]:
     return _VARIABLE.sub(value, text), missing
 
 
-@dataclass(frozen=True, slots=True)
 class HostPort:
     """host:port, the port not empty; `${NAME}` takes the value of a variable that is set."""
 

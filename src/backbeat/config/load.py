@@ -18,13 +18,14 @@ from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.config.alertmanager_fields import ALERTMANAGER
 from backbeat.config.alertmanager_rules import alertmanager_config, check_alertmanager, template_files
 from backbeat.config.backbeat import BackbeatConfig, Config, WebAuth
+from backbeat.config.discovery_fields import TARGET_GROUP
 from backbeat.config.findings import ConfigErrors, Finding, Findings
 from backbeat.config.masking import masked
 from backbeat.config.prometheus import PrometheusConfig, RuleGroup
 from backbeat.config.prometheus_fields import PROMETHEUS, SCRAPE_FILE
 from backbeat.config.prometheus_rules import check_prometheus, check_scrapes, defaults_of, prometheus_config
 from backbeat.config.rule_files import RULE_FILE, check_rule_file, rule_groups
-from backbeat.config.schema import Reading, Section, Struct, quoted
+from backbeat.config.schema import ListOf, Reading, Section, Struct, quoted
 from backbeat.config.small_files import BACKBEAT, WEB, backbeat_config, web_auth
 from backbeat.config.yaml_reader import Document, read_file
 from backbeat.model.errors import BackbeatError, Position
@@ -49,7 +50,7 @@ class Parsers:
 
 @dataclass(slots=True)
 class Reader:
-    """Reads files of every kind; what is wrong goes to `findings`. One use, since it remembers the files it read."""
+    """Reads files of every kind; what is wrong goes to `findings`. Used once: it remembers what it read."""
 
     parsers: Parsers = field(default_factory=Parsers)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -96,7 +97,10 @@ class Reader:
             paths = [Path(each) for each in sorted(glob(main.reading.join(pattern)))]
             if not paths:
                 where = f"{main.field(name)}[{index}]"
-                main.reading.warn(places[index], where, f"{quoted(pattern)} names no file")
+                # A missing rule file leaves Prometheus running; a missing list of jobs is a slip of the pen.
+                literal = not unique and not any(character in pattern for character in "*?[")
+                report = main.reading.error if literal else main.reading.warn
+                report(places[index], where, f"{quoted(pattern)} names no file")
             found += (each for each in paths if not (unique and each in found))
         return found
 
@@ -156,6 +160,13 @@ class Reader:
             return None
         return web_auth(opened[0])
 
+    def target_file(self, path: Path) -> None:
+        """A list of target groups, as file_sd_configs name them."""
+        self.read_paths.add(path)
+        document = read_file(path, self.findings)
+        if document is not None and document.root is not None:
+            ListOf(TARGET_GROUP).read(document.root, "", self._reading(path, document))
+
     def scrape_file(self, path: Path) -> None:
         """A scrape config file alone, without the defaults of a main file."""
         opened = self._open(path, SCRAPE_FILE)
@@ -169,7 +180,15 @@ class Reader:
         document = read_file(path, self.findings)
         if document is None:
             return None
-        reading = Reading(
+        reading = self._reading(path, document, template)
+        root = document.root
+        if root is None or nodes.is_null(root):
+            root = nodes.Mapping(1, 1, 0, 0)
+        section = struct.read(root, "", reading)
+        return (section, document) if isinstance(section, Section) else None
+
+    def _reading(self, path: Path, document: Document, template: Parse | None = None) -> Reading:
+        return Reading(
             path=str(path),
             directory=path.parent,
             findings=self.findings,
@@ -178,11 +197,6 @@ class Reader:
             parse_expr=self.parsers.expr,
             parse_template=template or self.parsers.rule_template,
         )
-        root = document.root
-        if root is None or nodes.is_null(root):
-            root = nodes.Mapping(1, 1, 0, 0)
-        section = struct.read(root, "", reading)
-        return (section, document) if isinstance(section, Section) else None
 
 
 def load_config(

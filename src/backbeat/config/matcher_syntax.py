@@ -1,7 +1,7 @@
-"""Alertmanager's matchers in both of its syntaxes: `severity="critical"`, `{"größe"=~"x|y"}`, `foo=bar,dings!=bums`.
+"""Alertmanager's matchers in both of its syntaxes: `severity="critical"`, `{"größe"=~"x|y"}`, `foo=bar,a!=b`.
 
-Pure: text in, (name, operator, value) out. As Alertmanager does, the UTF-8 syntax is tried beside the classic one,
-and where both read a text but differ, the classic reading counts.
+Pure: text in, matchers out. As Alertmanager does, the UTF-8 syntax is tried beside the classic one, and where
+both read a text but differ, the classic reading counts.
 """
 
 from __future__ import annotations

@@ -206,9 +206,6 @@ def _check_retention(section: Section) -> None:
         section.error("percentage", "'storage.tsdb.retention.percentage' must be in the range [0, 100]")
 
 
-_ENCODING = (
-    "'storage.tsdb.chunk_encoding.floats' must be 'xor' or 'xor2', or the field must be omitted entirely"
-)
 STORAGE = Struct(
     "storage",
     {
@@ -218,7 +215,7 @@ STORAGE = Struct(
                 "out_of_order_time_window": DURATION,
                 "stale_series_compaction_threshold": NUMBER,
                 "chunk_encoding": Struct(
-                    "chunk_encoding", {"floats": OneOf(("", "xor", "xor2"), what=_ENCODING)}
+                    "chunk_encoding", {"floats": OneOf(("", "xor", "xor2"), what="no value or an encoding")}
                 ),
                 "retention": Struct(
                     "retention", {"time": DURATION, "size": SIZE, "percentage": NUMBER}, _check_retention
@@ -263,14 +260,16 @@ def _check_otlp(section: Section) -> None:
         if section.has("promote_resource_attributes"):
             section.error(
                 "promote_resource_attributes",
-                "'promote_all_resource_attributes' and 'promote_resource_attributes' cannot be configured simultaneously",
+                "'promote_all_resource_attributes' and 'promote_resource_attributes' cannot be configured "
+                "simultaneously",
             )
         _check_attributes(section, "ignore_resource_attributes")
         return
     if section.has("ignore_resource_attributes"):
         section.error(
             "ignore_resource_attributes",
-            "'ignore_resource_attributes' cannot be configured unless 'promote_all_resource_attributes' is true",
+            "'ignore_resource_attributes' cannot be configured unless 'promote_all_resource_attributes' "
+            "is true",
         )
     _check_attributes(section, "promote_resource_attributes")
 

@@ -1,4 +1,4 @@
-"""Fields of every receiver integration of Alertmanager 0.34, and the rules that one integration alone can break.
+"""Fields of every receiver integration of Alertmanager 0.34, and the rules that one alone can break.
 
 What an integration takes from `global` is filled in, and missed, in `alertmanager_rules`.
 """
@@ -208,7 +208,8 @@ def _check_incidentio(section: Section) -> None:
     if http is not None and not logs_in and not token:
         section.error(
             "",
-            "at least one of alert_source_token, alert_source_token_file or http_config.authorization must be configured",
+            "at least one of alert_source_token, alert_source_token_file or http_config.authorization "
+            "must be configured",
         )
 
 
@@ -218,13 +219,20 @@ def _check_pushover(section: Section) -> None:
     section.at_most_one("monospace", "html")
 
 
+_VICTOROPS_OWN = frozenset(
+    (
+        *("routing_key", "message_type", "state_message", "entity_display_name", "monitoring_tool"),
+        *("entity_id", "entity_state"),
+    )
+)
+
+
 def _check_victorops(section: Section) -> None:
     if not section.has("routing_key"):
         section.error("routing_key", "missing Routing key in VictorOps config")
     section.at_most_one("api_key", "api_key_file")
-    reserved = "routing_key message_type state_message entity_display_name monitoring_tool entity_id entity_state".split()
     for name, _ in section.get("custom_fields") or ():
-        if name in reserved:
+        if name in _VICTOROPS_OWN:
             section.error(
                 "custom_fields", f"custom field {name} cannot be used as it conflicts with the fixed fields"
             )

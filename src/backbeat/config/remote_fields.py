@@ -10,9 +10,13 @@ from backbeat.config.relabel_fields import relabel_list
 from backbeat.config.schema import Kind, MapOf, Section, Struct, quoted
 
 _RESERVED_HEADERS = frozenset(
-    "host content-encoding content-length content-type user-agent connection keep-alive proxy-authenticate "
-    "proxy-authorization www-authenticate accept-encoding x-prometheus-remote-write-version "
-    "x-prometheus-remote-read-version x-amz-date x-amz-security-token x-amz-content-sha256".split()
+    (
+        *("host", "content-encoding", "content-length", "content-type", "user-agent"),
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization"),
+        *("www-authenticate", "accept-encoding", "x-prometheus-remote-write-version"),
+        *("x-prometheus-remote-read-version", "x-amz-date", "x-amz-security-token"),
+        *("x-amz-content-sha256",),
+    )
 )
 _UUID = re.compile(r"(?:urn:uuid:)?\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?")
 

@@ -253,7 +253,6 @@ class Lazy:
         return self.kind().read(node, path, reading)
 
 
-@dataclass(frozen=True, slots=True)
 class Anything:
     """A value that is passed on as it stands; only its YAML is checked."""
 
@@ -273,6 +272,16 @@ def duplicates(names: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any, Any
             seen[name] = item
 
 
+def all_of(*checks: Check) -> Check:
+    """One check out of several, made in their order."""
+
+    def run(section: Section) -> None:
+        for check in checks:
+            check(section)
+
+    return run
+
+
 def one_of(names: Iterable[str]) -> str:
     return "one of " + ", ".join(names)
 
@@ -289,6 +298,7 @@ __all__ = [
     "Reading",
     "Section",
     "Struct",
+    "all_of",
     "describe",
     "duplicates",
     "one_of",

@@ -5,6 +5,7 @@ In:  nodes of either file. Out: `WebAuth`, `BackbeatConfig`.
 
 from __future__ import annotations
 
+import os
 import re
 
 from backbeat.config.backbeat import BackbeatConfig, WebAuth
@@ -25,13 +26,20 @@ _CLIENT_AUTH = (
     "RequireAndVerifyClientCert",
 )
 _CIPHERS = (
-    "TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384 TLS_CHACHA20_POLY1305_SHA256 "
-    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA "
-    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 "
-    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 "
-    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 "
-    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
-).split()
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+)
 
 
 def _check_tls(section: Section) -> None:
@@ -47,6 +55,10 @@ def _check_tls(section: Section) -> None:
         section.error(
             authority, "client CA's have been configured without a Client Auth Policy (client_auth_type)"
         )
+    for name in ("cert_file", "key_file", "client_ca_file"):
+        path = section.reading.join(section.get(name) or "")
+        if path and not os.path.isfile(path):
+            section.error(name, f"there is no file {path}")
     for name in ("cert", "key", "client_ca"):
         if section.has(name):
             # Served without it, connections would not be what the file promises.
@@ -90,7 +102,7 @@ WEB = Struct(
                 **dict.fromkeys(("cert", "client_ca", "cert_file", "key_file", "client_ca_file"), TEXT),
                 "key": SECRET,
                 "client_auth_type": OneOf(_CLIENT_AUTH, what="a client authentication"),
-                "cipher_suites": ListOf(OneOf(tuple(_CIPHERS), what="a cipher")),
+                "cipher_suites": ListOf(OneOf(_CIPHERS, what="a cipher")),
                 "curve_preferences": ListOf(
                     OneOf(("CurveP256", "CurveP384", "CurveP521", "X25519"), what="a curve")
                 ),

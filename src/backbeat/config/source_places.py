@@ -10,7 +10,7 @@ from backbeat.config.nodes import Scalar
 
 
 def place_in_scalar(text: str, node: Scalar, offset: int) -> tuple[int, int]:
-    """(line, column), from 1, of the value's character at `offset` (the end of the value: after its last one).
+    """(line, column), from 1, of the value's character at `offset`; at the end: after its last one.
 
     text: the whole file
     """

@@ -20,7 +20,6 @@ _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 
 
-@dataclass(frozen=True, slots=True)
 class TimeOfDay:
     """HH:MM as minutes of the day; 24:00 is the end of it."""
 
@@ -82,7 +81,6 @@ class Span:
         return int(text) if self.numbers and _INTEGER.fullmatch(text) else None
 
 
-@dataclass(frozen=True, slots=True)
 class Location:
     """An IANA time zone."""
 

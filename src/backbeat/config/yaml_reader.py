@@ -7,6 +7,8 @@ The events come from libyaml where PyYAML has it, else from PyYAML's own parser.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,6 +90,15 @@ def _decoded(content: bytes) -> str:
     return text
 
 
+def _binary_key(key: Scalar) -> str:
+    try:
+        return base64.b64decode("".join(key.text.split()), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise _Refused(
+            "the !!binary key is not valid UTF-8, so it is not a valid label name", key.line, key.column
+        ) from None
+
+
 def _line_and_column(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
@@ -141,7 +152,8 @@ class _Composer:
         except _Refused:
             return root
         if isinstance(following, yaml.DocumentStartEvent):
-            place = Position(self._path, following.start_mark.line + 1)
+            mark: Any = following.start_mark
+            place = Position(self._path, mark.line + 1)
             note = "a second YAML document begins here; only the first one of a file is read"
             self._findings.add(Finding(place, note, is_warning=True))
         return root
@@ -152,7 +164,7 @@ class _Composer:
         if depth > MAX_DEPTH:
             raise _Refused(f"nested more than {MAX_DEPTH} levels deep", line, column)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event.anchor, line, column)
+            return self._alias(event.anchor or "", line, column)
         before = self._count
         self._add(1, line, column)
         tag = self._tag(event.tag, line, column)
@@ -161,9 +173,10 @@ class _Composer:
             self._anchors[anchor] = (None, 0)
         node: Node
         if isinstance(event, yaml.ScalarEvent):
+            end: Any = event.end_mark
             # A bare "!" means text, as quotes do.
             style = "'" if event.tag == "!" and not event.style else event.style or ""
-            node = Scalar(line, column, mark.index, event.end_mark.index, event.value, style, tag)
+            node = Scalar(line, column, mark.index, end.index, event.value, style, tag)
         elif isinstance(event, yaml.SequenceStartEvent):
             node = Sequence(line, column, mark.index, mark.index)
             while not isinstance(item := next(events), yaml.SequenceEndEvent):
@@ -183,6 +196,8 @@ class _Composer:
             value = self._node(next(events), events, depth + 1)
             if not isinstance(key, Scalar):
                 raise _Refused("a key must be a single word or text", key.line, key.column)
+            if key.tag == "binary":
+                key.text = _binary_key(key)
             if key.text == "<<" and (key.is_plain or key.tag == "merge"):
                 merged.append(value)
             elif key.text in seen:

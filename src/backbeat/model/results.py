@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.errors import BackbeatError
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
-from backbeat.model.samples import SampleBlock
+
+if TYPE_CHECKING:  # so that parsing a query, as `backbeat check` does, needs no NumPy
+    from backbeat.model.arrays import Bools, Float64s, Int64s
+    from backbeat.model.samples import SampleBlock
 
 
 @dataclass(frozen=True, slots=True)
