@@ -1,0 +1,169 @@
+"""sum, topk, quantile, count_values and the other aggregations, `by` or `without` labels.
+
+In:  a Vector. Out: a Vector with a series a group, or some of the input's series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from backbeat.model import gotext
+from backbeat.model.arrays import Bools, Float64s, Int64s
+from backbeat.model.labels import Labels
+from backbeat.promql.ast import Aggregate
+from backbeat.promql.evaluation import Evaluation, fail
+from backbeat.promql.kernels import aggregates
+from backbeat.promql.kernels.aggregates import Groups
+from backbeat.promql.label_hash import sample_offset
+from backbeat.promql.vector import Grid, Vector, empty_vector
+
+Kernel = Callable[[Groups, Float64s, Bools], Float64s | Int64s]
+
+_SIMPLE: Mapping[str, Kernel] = {
+    "avg": aggregates.means,
+    "count": lambda groups, values, present: aggregates.counts(groups, present),
+    "group": lambda groups, values, present: np.ones((len(groups.starts), values.shape[1])),
+    "max": lambda groups, values, present: aggregates.extremes(groups, values, present, largest=True),
+    "min": lambda groups, values, present: aggregates.extremes(groups, values, present, largest=False),
+    "stddev": lambda groups, values, present: np.sqrt(aggregates.variances(groups, values, present)),
+    "stdvar": aggregates.variances,
+    "sum": aggregates.sums,
+}
+_MAX_INT64, _MIN_INT64 = 9.223372036854775807e18, -9.223372036854775808e18
+
+
+def aggregate(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
+    if node.op == "count_values":
+        return _count_values(ev, node, grid)
+    param = ev.scalar(node.param, grid) if node.param is not None else np.zeros(grid.size)
+    vector = ev.vector(node.expr, grid)
+    if node.op in ("topk", "bottomk", "limitk"):
+        return _some(ev, node, vector, param)
+    if node.op == "limit_ratio":
+        return _share(ev, node, vector, param)
+    if node.op == "quantile":
+        _check_quantiles(ev, node, param)
+    if not vector.labels:
+        return empty_vector(grid.size)
+    names, codes = group(vector.labels, node.grouping, without=node.without)
+    groups = Groups.of(codes)
+    if node.op == "quantile":
+        result: Float64s = aggregates.quantiles(groups, vector.values, vector.present, param)
+    else:
+        result = _SIMPLE[node.op](groups, vector.values, vector.present).astype(np.float64, copy=False)
+    present = _any(groups, vector.present)
+    return Vector(names, result, present, _any_mark(groups, vector)).without_empty()
+
+
+def _any(groups: Groups, present: Bools) -> Bools:
+    if bool(present.all()):
+        return np.ones((len(groups.starts), present.shape[1]), bool)
+    return np.logical_or.reduceat(groups.sort(present), groups.starts, axis=0)
+
+
+def _any_mark(groups: Groups, vector: Vector) -> Bools | None:
+    if vector.nameless is None:
+        return None
+    return np.logical_or.reduceat(vector.nameless[groups.order], groups.starts)
+
+
+def group(
+    all_labels: Sequence[Labels], grouping: Sequence[str], *, without: bool
+) -> tuple[list[Labels], Int64s]:
+    """The groups' label sets in order of appearance, and the group of each series."""
+    if not without and not grouping:
+        return [Labels()], np.zeros(len(all_labels), np.int64)
+    names = frozenset(grouping) | ({"__name__"} if without else frozenset())
+    codes: dict[tuple[tuple[str, str], ...], int] = {}
+    out = np.empty(len(all_labels), np.int64)
+    for row, labels in enumerate(all_labels):
+        key = tuple([pair for pair in labels if (pair[0] in names) is not without])
+        out[row] = codes.setdefault(key, len(codes))
+    return [Labels(key) for key in codes], out
+
+
+def _check_quantiles(ev: Evaluation, node: Aggregate, q: Float64s) -> None:
+    assert node.param is not None
+    if np.isnan(q).any():
+        ev.notes.invalid_quantile(np.nan, node.param.span)
+    numbers = q[~np.isnan(q)]
+    if len(numbers) and numbers.max() > 1:
+        ev.notes.invalid_quantile(float(numbers.max()), node.param.span)
+    if len(numbers) and numbers.min() < 0:
+        ev.notes.invalid_quantile(float(numbers.min()), node.param.span)
+
+
+def _some(ev: Evaluation, node: Aggregate, vector: Vector, k: Float64s) -> Vector:
+    """topk, bottomk and limitk: the best, or the first, k series of each group and step."""
+    if float(np.fmax.reduce(k)) < 1:
+        return empty_vector(len(k))
+    if np.isnan(k).any():
+        raise fail("Parameter value is NaN")
+    if k.min() <= _MIN_INT64:
+        raise fail(f"Scalar value {gotext.general(float(k.min()))} underflows int64")
+    if k.max() >= _MAX_INT64:
+        raise fail(f"Scalar value {gotext.general(float(k.max()))} overflows int64")
+    if not vector.labels:
+        return vector
+    groups = Groups.of(group(vector.labels, node.grouping, without=node.without)[1])
+    values, present = vector.values, vector.present
+    if node.op == "limitk":
+        places = aggregates.first_places(groups, present)
+    else:
+        places = aggregates.ranks(groups, values, present, largest=node.op == "topk")
+    chosen = present & (places < np.trunc(k))
+    kept = Vector(vector.labels, values, chosen, vector.nameless)
+    if len(k) == 1 and node.op != "limitk":
+        # An instant query shows the best first, group after group.
+        best_first = np.lexsort((places[:, 0], groups.codes))
+        return kept.rows(best_first[chosen[best_first, 0]])
+    return kept.without_empty()
+
+
+def _share(ev: Evaluation, node: Aggregate, vector: Vector, ratio: Float64s) -> Vector:
+    """limit_ratio: a share of the series, chosen by their labels' hash; a negative one is the rest."""
+    assert node.param is not None
+    highest, lowest = float(np.fmax.reduce(ratio)), float(np.fmin.reduce(ratio))
+    if highest == 0 and lowest == 0:
+        return empty_vector(len(ratio))
+    if np.isnan(ratio).any():
+        raise fail("Ratio value is NaN")
+    if highest > 1:
+        ev.notes.invalid_ratio(highest, 1.0, node.param.span)
+    if lowest < -1:
+        ev.notes.invalid_ratio(lowest, -1.0, node.param.span)
+    capped = np.clip(ratio, -1.0, 1.0)
+    offsets = np.array([sample_offset(labels) for labels in vector.labels])[:, np.newaxis]
+    chosen = np.where(capped >= 0, offsets < capped, offsets >= 1.0 + capped)
+    return Vector(vector.labels, vector.values, vector.present & chosen, vector.nameless).without_empty()
+
+
+def _count_values(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
+    assert node.param is not None
+    label = ev.text(node.param)
+    if not label or not label.isprintable():
+        raise fail(f"invalid label name {gotext.quote(label)}")
+    vector = ev.vector(node.expr, grid)
+    if not vector.labels:
+        return vector
+    # The label is set first and grouped by afterwards, so a series' own label of that name is lost.
+    own = [labels.drop(label) for labels in vector.labels]
+    names, codes = group(own, node.grouping, without=node.without)
+    shows_value = not node.without or label not in node.grouping
+    rows, steps = np.nonzero(vector.present)
+    values = vector.values[rows, steps]
+    values = np.where(np.isnan(values), np.nan, values)  # one NaN for all
+    found, value_codes = np.unique(values.view(np.int64), return_inverse=True)
+    if not shows_value:
+        value_codes = np.zeros_like(value_codes)
+    keys, key_codes = np.unique(codes[rows] * (len(found) + 1) + value_codes, return_inverse=True)
+    counts = np.bincount(key_codes * grid.size + steps, minlength=len(keys) * grid.size)
+    counted = counts.reshape(len(keys), grid.size).astype(np.float64)
+    labels = []
+    for key in keys.tolist():
+        group_code, value_code = divmod(key, len(found) + 1)
+        text = gotext.positional(float(found[value_code : value_code + 1].view(np.float64)[0]))
+        labels.append(names[group_code].set({label: text}) if shows_value else names[group_code])
+    return Vector(labels, counted, counted > 0)

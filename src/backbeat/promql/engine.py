@@ -1,0 +1,159 @@
+"""The local PromQL engine: a query's text to its answer, all steps at once.
+
+In:  a `Queryable` and a query. Out: `Answer`, or QueryError. Synchronous, and safe to call from many threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from backbeat.model.labels import Labels
+from backbeat.model.results import Answer, BadQuery, Matrix, RawSamples, Scalar, Text
+from backbeat.promql.aggregation import aggregate
+from backbeat.promql.ast import (
+    Aggregate,
+    Binary,
+    Call,
+    Expr,
+    MatrixSelector,
+    NumberLiteral,
+    Paren,
+    StringLiteral,
+    Subquery,
+    Unary,
+    ValueType,
+    VectorSelector,
+)
+from backbeat.promql.binary import binary, paren, unary
+from backbeat.promql.evaluation import Evaluation, Operator, Value, unwrapped
+from backbeat.promql.functions import FUNCTIONS
+from backbeat.promql.instant_vectors import vector_selector
+from backbeat.promql.limits import Deadline, Dialect, Limits
+from backbeat.promql.notes import NoteTaker
+from backbeat.promql.parser import parse
+from backbeat.promql.queryable import Queryable
+from backbeat.promql.range_functions import RANGE_FUNCTIONS
+from backbeat.promql.range_vectors import range_call
+from backbeat.promql.raw_samples import raw_samples
+from backbeat.promql.timing import Timing
+from backbeat.promql.typecheck import shown, value_type
+from backbeat.promql.vector import Grid, Vector, merged, remove_marked_names
+
+
+def _number(ev: Evaluation, node: NumberLiteral, grid: Grid) -> Value:
+    return np.full(grid.size, node.value)
+
+
+def _call(ev: Evaluation, node: Call, grid: Grid) -> Value:
+    if node.function in RANGE_FUNCTIONS:
+        return range_call(ev, node, grid)
+    return FUNCTIONS[node.function](ev, node, grid)
+
+
+OPERATORS: Mapping[type, Operator] = {
+    Aggregate: aggregate,
+    Binary: binary,
+    Call: _call,
+    NumberLiteral: _number,
+    Paren: paren,
+    Unary: unary,
+    VectorSelector: vector_selector,
+}
+
+
+class Engine:
+    """Answers queries from one queryable."""
+
+    def __init__(
+        self, queryable: Queryable, limits: Limits | None = None, dialect: Dialect | None = None
+    ) -> None:
+        self.queryable = queryable
+        self.limits = limits or Limits()
+        self._dialect = dialect or Dialect()
+
+    def deadline(self, timeout_ms: int | None = None) -> Deadline:
+        """A clock for one query: its own timeout, at most the engine's."""
+        longest = self.limits.timeout_ms
+        return Deadline(longest if timeout_ms is None else min(timeout_ms, longest))
+
+    def instant(
+        self, text: str, at_ms: int, *, deadline: Deadline | None = None, lookback_ms: int | None = None
+    ) -> Answer:
+        """Evaluate at one moment. Raises QueryError."""
+        expr = parse(text)
+        ev = self._evaluation(text, Timing(at_ms, at_ms, 0), deadline, lookback_ms)
+        bare = unwrapped(expr)
+        grid = Grid(at_ms, at_ms, 1)
+        if isinstance(bare, StringLiteral):
+            return Answer(Text(bare.value))
+        with np.errstate(all="ignore"):
+            if isinstance(bare, MatrixSelector | Subquery):
+                return self._answer(ev, RawSamples(raw_samples(ev, bare, grid)))
+            return self._answer(ev, _result(ev, expr, grid, in_order=False))
+
+    def range(
+        self,
+        text: str,
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+        *,
+        deadline: Deadline | None = None,
+        lookback_ms: int | None = None,
+    ) -> Answer:
+        """Evaluate at start, start + step, ... until end. Raises QueryError."""
+        expr = parse(text)
+        type_ = value_type(expr)
+        if type_ not in (ValueType.VECTOR, ValueType.SCALAR):
+            raise BadQuery(
+                f'invalid expression type "{shown(type_)}" for range query, must be Scalar or instant Vector'
+            )
+        if step_ms <= 0:
+            raise BadQuery(
+                "zero or negative query resolution step widths are not accepted. Try a positive integer"
+            )
+        if end_ms < start_ms:
+            raise BadQuery("end timestamp must not be before start time")
+        ev = self._evaluation(text, Timing(start_ms, end_ms, step_ms), deadline, lookback_ms)
+        with np.errstate(all="ignore"):
+            return self._answer(ev, _result(ev, expr, Grid(start_ms, end_ms, step_ms), in_order=True))
+
+    def _evaluation(
+        self, text: str, timing: Timing, deadline: Deadline | None, lookback_ms: int | None
+    ) -> Evaluation:
+        return Evaluation(
+            queryable=self.queryable,
+            timing=timing,
+            limits=self.limits,
+            dialect=self._dialect,
+            deadline=deadline or self.deadline(),
+            notes=NoteTaker(text),
+            operators=OPERATORS,
+            lookback_ms=self.limits.lookback_ms if lookback_ms is None else lookback_ms,
+        )
+
+    @staticmethod
+    def _answer(ev: Evaluation, value: Matrix | Scalar | RawSamples) -> Answer:
+        ev.deadline.check()
+        return Answer(value, ev.notes.notes(), ev.budget.read, ev.budget.peak)
+
+
+def _result(ev: Evaluation, expr: Expr, grid: Grid, *, in_order: bool) -> Matrix | Scalar:
+    value = ev.value(expr, grid)
+    if not isinstance(value, Vector):
+        return Scalar(grid.steps, np.ascontiguousarray(value))
+    vector = merged(remove_marked_names(value)).without_empty()
+    if in_order:
+        vector = vector.rows(np.array(label_order(vector.labels), np.int64))
+    return Matrix(
+        vector.labels,
+        grid.steps,
+        np.ascontiguousarray(vector.values),
+        np.ascontiguousarray(vector.present),
+    )
+
+
+def label_order(labels: Sequence[Labels]) -> list[int]:
+    return sorted(range(len(labels)), key=labels.__getitem__)

@@ -1,0 +1,107 @@
+"""One query under way: its settings, its budget, and the walk over its tree.
+
+Every operator is a function (evaluation, node, grid) -> value, registered by node type in `promql.engine`;
+it asks for its arguments with `value`, `vector` and `scalar`, and computes all steps of the grid at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from backbeat.model.arrays import Float64s, Int64s
+from backbeat.model.results import QueryError
+from backbeat.promql.ast import Expr, Paren, StringLiteral
+from backbeat.promql.limits import Budget, Deadline, Dialect, Limits
+from backbeat.promql.notes import NoteTaker
+from backbeat.promql.queryable import Queryable
+from backbeat.promql.timing import FixedTime, Timing
+from backbeat.promql.vector import Grid, Vector, drop_names, empty_vector, refuse_duplicates
+
+Value = Vector | Float64s
+Operator = Callable[["Evaluation", Any, Grid], Value]
+
+
+def unwrapped(expr: Expr) -> Expr:
+    """Without parentheses around it."""
+    while isinstance(expr, Paren):
+        expr = expr.expr
+    return expr
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """The state of one query; used by one thread."""
+
+    queryable: Queryable
+    timing: Timing
+    limits: Limits
+    dialect: Dialect
+    deadline: Deadline
+    notes: NoteTaker
+    operators: Mapping[type, Operator]
+    lookback_ms: int
+    budget: Budget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.limits.max_samples)
+
+    def value(self, expr: Expr, grid: Grid) -> Value:
+        """Evaluate at every step; what cannot change from step to step only once."""
+        self.deadline.check()
+        if grid.size > 1 and self.timing.runs_once(expr):
+            return self._spread(self.value(expr, grid.first), grid.size)
+        held = self.budget.held
+        if grid.size == 0:
+            return empty_vector(0)
+        result = self.operators[type(expr)](self, expr, grid)
+        self.budget.release_to(held)
+        self.budget.hold(result.samples if isinstance(result, Vector) else len(result))
+        return result
+
+    def vector(self, expr: Expr, grid: Grid) -> Vector:
+        result = self.value(expr, grid)
+        assert isinstance(result, Vector), expr
+        return result
+
+    def scalar(self, expr: Expr, grid: Grid) -> Float64s:
+        """(steps,)"""
+        result = self.value(expr, grid)
+        assert not isinstance(result, Vector), expr
+        return result
+
+    def text(self, expr: Expr) -> str:
+        literal = unwrapped(expr)
+        assert isinstance(literal, StringLiteral), expr
+        return literal.value
+
+    def _spread(self, value: Value, steps: int) -> Value:
+        if not isinstance(value, Vector):
+            return np.broadcast_to(value, (steps,))
+        shape = (len(value.labels), steps)
+        self.budget.hold(value.samples * (steps - 1))
+        return Vector(
+            value.labels,
+            np.broadcast_to(value.values, shape),
+            np.broadcast_to(value.present, shape),
+            value.nameless,
+        )
+
+    def moments(self, when: FixedTime, grid: Grid) -> Int64s:
+        """When a selector looks at its data: the steps or its @, less its offset; (steps,) ms."""
+        steps = grid.steps if when.at_ms is None else np.full(grid.size, when.at_ms, np.int64)
+        return steps - when.offset_ms
+
+    def without_names(self, vector: Vector, *, unique: bool = True) -> Vector:
+        """Take metric names away, now or later; `unique` refuses series that become the same."""
+        result = drop_names(vector, delayed=self.dialect.delayed_name_removal)
+        if unique and not self.dialect.delayed_name_removal:
+            refuse_duplicates(result.labels)
+        return result
+
+
+def fail(message: str) -> QueryError:
+    return QueryError(message)

@@ -1,0 +1,86 @@
+"""Vector selectors: each series' newest sample in the lookback before every step.
+
+In:  blocks from the queryable. Out: a Vector over the grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from backbeat.model.arrays import Bools, Float64s, Int64s
+from backbeat.model.samples import is_stale
+from backbeat.promql.ast import RangeMode, VectorSelector
+from backbeat.promql.evaluation import Evaluation
+from backbeat.promql.kernels import extended
+from backbeat.promql.kernels.windows import Columns, Windows, newest
+from backbeat.promql.samples import Selection, selection
+from backbeat.promql.timing import FixedTime
+from backbeat.promql.vector import Grid, Vector, empty_vector
+
+Kernel = Callable[[Columns], tuple[Float64s, Bools]]
+
+
+def vector_selector(ev: Evaluation, node: VectorSelector, grid: Grid) -> Vector:
+    at = ev.moments(ev.timing.of(node), grid)
+    lookback = ev.lookback_ms
+    if node.mode is RangeMode.SMOOTHED:
+        chosen = _select(ev, node, at, after_ms=lookback, with_stale=False)
+        return assemble(chosen, grid, lambda columns: extended.at_instants(columns, at, lookback))
+    chosen = _select(ev, node, at, after_ms=0, with_stale=True)
+    return assemble(chosen, grid, lambda columns: _newest_values(columns, at, lookback))
+
+
+def sample_times(ev: Evaluation, node: VectorSelector, grid: Grid, when: FixedTime) -> Vector:
+    """When the selected samples were taken: the same series, with seconds as values."""
+    at = ev.moments(when, grid)
+    lookback = ev.lookback_ms
+
+    def times(columns: Columns) -> tuple[Float64s, Bools]:
+        index, found = newest(columns, at, lookback)
+        windows = Windows(columns, index, index)
+        present = _not_stale(windows, index, found)[1]
+        return np.broadcast_to(windows.spread(windows.take_times(index)) / 1000, present.shape), present
+
+    return assemble(_select(ev, node, at, after_ms=0, with_stale=True), grid, times)
+
+
+def _select(
+    ev: Evaluation, node: VectorSelector, at: Int64s, *, after_ms: int, with_stale: bool
+) -> Selection:
+    first, last = int(at.min()), int(at.max())
+    blocks = ev.queryable.select(node.matchers, first - ev.lookback_ms + 1, last + after_ms)
+    chosen = selection(blocks, with_stale=with_stale)
+    ev.budget.read += chosen.samples
+    ev.deadline.check()
+    return chosen
+
+
+def _newest_values(columns: Columns, at: Int64s, lookback_ms: int) -> tuple[Float64s, Bools]:
+    index, found = newest(columns, at, lookback_ms)
+    return _not_stale(Windows(columns, index, index), index, found)
+
+
+def _not_stale(windows: Windows, index: Int64s, found: Bools) -> tuple[Float64s, Bools]:
+    values = windows.take(windows.columns.values, index)
+    return values, windows.spread(found) & ~is_stale(values)
+
+
+def assemble(chosen: Selection, grid: Grid, kernel: Kernel) -> Vector:
+    """Run a kernel over every part of a selection and put the rows in the selection's order."""
+    shape = (len(chosen.labels), grid.size)
+    if not chosen.parts:
+        return empty_vector(grid.size)
+    if len(chosen.parts) == 1 and len(chosen.parts[0].series) == shape[0]:
+        part = chosen.parts[0]
+        values, present = kernel(part.columns)
+        in_order = bool((part.series[1:] > part.series[:-1]).all())
+        labels = chosen.labels if in_order else [chosen.labels[row] for row in part.series.tolist()]
+        whole = Vector(labels, np.broadcast_to(values, shape), np.broadcast_to(present, shape))
+        return whole.without_empty()
+    all_values, all_present = np.empty(shape), np.zeros(shape, bool)
+    for part in chosen.parts:
+        values, present = kernel(part.columns)
+        all_values[part.series], all_present[part.series] = values, present
+    return Vector(chosen.labels, all_values, all_present).without_empty()

@@ -1,0 +1,153 @@
+"""Aggregations over groups of series, for every step at once.
+
+values:  (series, steps); present: (series, steps), False where there is no sample
+codes:   (series,) the group of each series, from 0 until before `groups`
+returns: (groups, steps) unless said otherwise
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
+from backbeat.promql.kernels.folds import two_sum
+from backbeat.promql.kernels.quantiles import of_sorted
+
+_CANCELLED = 1e-4
+"""Below this share of the summed magnitudes a plain sum has lost digits that a compensated one keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Series brought into the order of their groups.
+
+    order:  (series,) index of the series, group after group, otherwise in their own order
+    starts: (groups,) where each group begins in `order`; every group has a series
+    codes:  (series,) the group of each series in its own order
+    """
+
+    order: Int64s
+    starts: Int64s
+    codes: Int64s
+
+    @classmethod
+    def of(cls, codes: Int64s) -> Groups:
+        order = np.argsort(codes, kind="stable")
+        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        return cls(order, starts, codes)
+
+    @property
+    def ends(self) -> Int64s:
+        return np.append(self.starts[1:], len(self.order))
+
+    def sort(self, rows: np.ndarray) -> np.ndarray:
+        """Rows group after group; no copy where they stand so already."""
+        return rows if bool((self.order[1:] > self.order[:-1]).all()) else rows[self.order]
+
+
+def counts(groups: Groups, present: Bools) -> Int64s:
+    if bool(present.all()):
+        sizes = groups.ends - groups.starts
+        return np.broadcast_to(sizes[:, np.newaxis], (len(sizes), present.shape[1]))
+    return np.add.reduceat(groups.sort(present), groups.starts, axis=0, dtype=np.int64)
+
+
+def sums(groups: Groups, values: Float64s, present: Bools) -> Float64s:
+    """Sums that keep the digits which Kahan summation keeps."""
+    filled = values if bool(present.all()) else np.where(present, values, 0.0)
+    filled = groups.sort(filled)
+    plain = np.add.reduceat(filled, groups.starts, axis=0)
+    if float(filled.min(initial=0.0)) >= 0.0:
+        return plain  # nothing can cancel
+    magnitude = np.add.reduceat(np.abs(filled), groups.starts, axis=0)
+    cancelled = np.abs(plain) < magnitude * _CANCELLED
+    for group in np.flatnonzero(cancelled.any(axis=1)):
+        rows = filled[groups.starts[group] : groups.ends[group]]
+        plain[group] = _compensated(rows)
+    return plain
+
+
+def _compensated(rows: Float64s) -> Float64s:
+    """Sums over axis 0, halving the rows with nothing lost: exact sums beside their rounding errors."""
+    lost = np.zeros(rows.shape[1])
+    while len(rows) > 1:
+        half = len(rows) // 2
+        total, error = two_sum(rows[:half], rows[half : 2 * half])
+        lost = lost + error.sum(axis=0)
+        rows = np.concatenate((total, rows[2 * half :])) if len(rows) % 2 else total
+    whole: Float64s = rows[0]
+    return np.where(np.isfinite(whole), whole + lost, whole)
+
+
+def means(groups: Groups, values: Float64s, present: Bools) -> Float64s:
+    number = counts(groups, present)
+    total = sums(groups, values, present)
+    result = total / number
+    overflown = ~np.isfinite(total)
+    if overflown.any():
+        finite = np.where(present & np.isfinite(values), 0, 1) * present
+        all_finite = np.add.reduceat(groups.sort(finite), groups.starts, axis=0) == 0
+        if (overflown & all_finite).any():
+            shares = sums(groups, values / number[groups.codes], present)
+            result = np.where(overflown & all_finite, shares, result)
+    return result
+
+
+def extremes(groups: Groups, values: Float64s, present: Bools, *, largest: bool) -> Float64s:
+    """NaN only where every value of the group is NaN."""
+    filled = values if bool(present.all()) else np.where(present, values, np.nan)
+    reduce = np.fmax.reduceat if largest else np.fmin.reduceat
+    result: Float64s = reduce(groups.sort(filled), groups.starts, axis=0)
+    return result
+
+
+def variances(groups: Groups, values: Float64s, present: Bools) -> Float64s:
+    number = counts(groups, present)
+    # Distances from one of the values: exactly 0 where all are equal.
+    values = values - extremes(groups, values, present, largest=False)[groups.codes]
+    distance = values - means(groups, values, present)[groups.codes]
+    return sums(groups, distance * distance, present) / number
+
+
+def quantiles(groups: Groups, values: Float64s, present: Bools, q: Float64s) -> Float64s:
+    """q: (steps,)"""
+    out = np.empty((len(groups.starts), values.shape[1]))
+    for group, (start, end) in enumerate(zip(groups.starts, groups.ends, strict=True)):
+        rows = groups.order[start:end]
+        inside = present[rows].T
+        is_nan = np.isnan(values[rows].T) & inside
+        ordered = np.where(inside, np.where(is_nan, -np.inf, values[rows].T), np.inf)
+        ordered.sort(axis=-1)
+        out[group] = of_sorted(ordered, inside.sum(axis=-1), is_nan.sum(axis=-1), q)
+    return out
+
+
+def ranks(groups: Groups, values: Float64s, present: Bools, *, largest: bool) -> Int64s:
+    """The place of each sample in its group's order, 0 for the best: (series, steps).
+
+    NaN comes after every number, what is absent after everything; of equals the first series is better.
+    """
+    keys = np.where(present & ~np.isnan(values), -values if largest else values, np.inf)
+    class_ = np.where(present, np.isnan(values).astype(np.int8), np.int8(2))
+    out = np.empty(values.shape, np.int64)
+    for start, end in zip(groups.starts, groups.ends, strict=True):
+        rows = groups.order[start:end]
+        order = np.lexsort((keys[rows], class_[rows]), axis=0)
+        place = np.empty_like(order)
+        np.put_along_axis(place, order, np.arange(len(rows))[:, np.newaxis], axis=0)
+        out[rows] = place
+    return out
+
+
+def first_places(groups: Groups, present: Bools) -> Int64s:
+    """How many present series of its group stand before each: (series, steps)."""
+    ordered = groups.sort(present)
+    running = np.cumsum(ordered, axis=0, dtype=np.int64)
+    base = np.where(groups.starts[:, np.newaxis] > 0, running.take(groups.starts - 1, axis=0, mode="clip"), 0)
+    sizes = groups.ends - groups.starts
+    before = running - np.repeat(base, sizes, axis=0) - ordered
+    out: Int64s = np.empty_like(before)
+    out[groups.order] = before
+    return out

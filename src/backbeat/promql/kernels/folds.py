@@ -1,0 +1,254 @@
+"""Associative reductions over sliding windows, in O((samples + windows) * log(longest window)).
+
+Level k of a table holds the reduction of 2**k neighbouring samples; a window is the merge of the pieces that
+its length has in binary. Nothing is subtracted, so no window feels what lies outside it: an Inf, a NaN or a
+huge value elsewhere in the series changes no digit.
+
+A state is a tuple of arrays of equal shape (or broadcastable); `merge(earlier, later)` joins two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
+from backbeat.promql.kernels.windows import Array, Columns, Windows
+
+State = tuple[Array, ...]
+Merge = Callable[[State, State], State]
+
+CACHED_SAMPLES = 1 << 16
+"""samples of a block of series whose tables stay in a core's cache"""
+
+
+def row_blocks(windows: Windows) -> Iterator[tuple[slice, Windows]]:
+    """Split a rectangle into blocks of series that fit a core's cache; anything else is one block."""
+    columns = windows.columns
+    series = len(columns.rows)
+    if not columns.is_rectangle:
+        yield slice(0, series), windows
+        return
+    height = max(1, CACHED_SAMPLES // max(1, len(columns.times), windows.lo.shape[1]))
+    for begin in range(0, series, height):
+        end = min(begin + height, series)
+        yield slice(begin, end), Windows(columns.block(begin, end), windows.lo, windows.hi)
+
+
+def fold(windows: Windows, leaves: State, merge: Merge) -> State:
+    """Reduce every window; where a window is empty the result is meaningless.
+
+    leaves:  arrays aligned with the values of `windows.columns`, or for a rectangle with its timestamps
+    returns: arrays of (series, steps), or (1, steps) for leaves that all series share
+    """
+    columns = windows.columns
+    rectangle = columns.is_rectangle
+    level = tuple(leaf.reshape(-1, len(columns.times)) if rectangle else leaf for leaf in leaves)
+    counts = windows.counts
+    longest = int(counts.max(initial=0))
+    place = windows.lo.copy()
+    result: State | None = None
+    filled = np.zeros_like(counts, dtype=bool)
+    width = 1
+    while width <= longest:
+        has_piece = (counts & width) != 0
+        if has_piece.any():
+            piece = tuple(_take(windows, samples, place) for samples in level)
+            if result is None:
+                result = piece
+            else:
+                joined = merge(result, piece)
+                choose, both = windows.spread(has_piece), windows.spread(has_piece & filled)
+                result = tuple(
+                    np.where(both, new, np.where(choose, own, old))
+                    for new, own, old in zip(joined, piece, result, strict=True)
+                )
+            filled |= has_piece
+            place += has_piece * width
+        width *= 2
+        if width <= longest:
+            level = merge(
+                tuple(samples[..., : -(width // 2)] for samples in level),
+                tuple(samples[..., width // 2 :] for samples in level),
+            )
+    if result is None:
+        return tuple(np.zeros(windows.shape, leaf.dtype) for leaf in leaves)
+    return result
+
+
+def _take(windows: Windows, samples: Array, place: Int64s) -> Array:
+    columns = windows.columns
+    if columns.is_rectangle:
+        found: Array = samples.take(place[0], axis=1, mode="clip")
+        return found
+    return samples.take(columns.rows[:, np.newaxis] + windows.spread(place), mode="clip")
+
+
+def two_sum(one: Float64s, two: Float64s) -> tuple[Float64s, Float64s]:
+    """The rounded sum and what rounding lost, exactly; nothing is lost where the sum is not finite."""
+    total = one + two
+    part = total - one
+    lost = (one - (total - part)) + (two - part)
+    return total, np.where(np.isfinite(total), lost, 0.0)
+
+
+def _merge_sums(one: State, two: State) -> State:
+    total, lost = two_sum(one[0], two[0])
+    return total, one[1] + two[1] + lost
+
+
+def compensated_sum(windows: Windows) -> tuple[Float64s, Float64s]:
+    """The sum of each window and the rounding error to add to it: (series, steps) each."""
+    sums, lost = np.empty(windows.shape), np.empty(windows.shape)
+    for rows, block in row_blocks(windows):
+        values = block.columns.values
+        sums[rows], lost[rows] = fold(block, (values, np.zeros_like(values)), _merge_sums)
+    return sums, lost
+
+
+def _largest(one: State, two: State) -> State:
+    return (np.fmax(one[0], two[0]),)
+
+
+def _smallest(one: State, two: State) -> State:
+    return (np.fmin(one[0], two[0]),)
+
+
+def extreme(windows: Windows, *, largest: bool) -> Float64s:
+    """The largest or smallest value of each window; NaN only where every value is NaN."""
+    out = np.empty(windows.shape)
+    for rows, block in row_blocks(windows):
+        (out[rows],) = fold(block, (block.columns.values,), _largest if largest else _smallest)
+    return out
+
+
+def time_of_extreme(windows: Windows, *, largest: bool) -> Float64s:
+    """When the largest or smallest value came last: (series, steps) ms."""
+
+    def later_wins(one: State, two: State) -> State:
+        beats = (two[0] >= one[0]) if largest else (two[0] <= one[0])
+        wins = beats | np.isnan(one[0])
+        return np.where(wins, two[0], one[0]), np.where(wins, two[1], one[1])
+
+    out = np.empty(windows.shape)
+    for rows, block in row_blocks(windows):
+        times = sample_times(block.columns).astype(np.float64)
+        out[rows] = fold(block, (block.columns.values, times), later_wins)[1]
+    return out
+
+
+def sample_times(columns: Columns) -> Int64s:
+    """Each sample's timestamp: aligned with `values`; for a rectangle the shared ones, once."""
+    if columns.is_rectangle:
+        return columns.times
+    lengths = np.diff(columns.starts)[columns.groups]
+    within = np.arange(len(columns.values)) - np.repeat(columns.rows, lengths)
+    times: Int64s = columns.times[np.repeat(columns.starts[columns.groups], lengths) + within]
+    return times
+
+
+def pivots(columns: Columns) -> Float64s:
+    """Each sample's series' first value (0 where that is not finite); near it, differences are exact."""
+    first = columns.values.take(columns.rows, mode="clip")
+    first = np.where(np.isfinite(first), first, 0.0)
+    if columns.is_rectangle:
+        return np.repeat(first, len(columns.times))
+    return np.repeat(first, np.diff(columns.starts)[columns.groups])
+
+
+def _merge_spread(one: State, two: State) -> State:
+    """Chan's update: counts, means, sums of squared distances from the mean."""
+    count = one[0] + two[0]
+    delta = two[1] - one[1]
+    mean = one[1] + delta * (two[0] / count)
+    return count, mean, one[2] + two[2] + delta * delta * (one[0] * two[0] / count)
+
+
+def variance(windows: Windows) -> Float64s:
+    """The population variance of each window."""
+    out = np.empty(windows.shape)
+    for rows, block in row_blocks(windows):
+        columns = block.columns
+        # A lone infinite value has no distance from its mean.
+        zeros = np.where(np.isfinite(columns.values), 0.0, np.nan)
+        ones = np.ones(len(columns.times)) if columns.is_rectangle else np.ones_like(columns.values)
+        count, _, squares = fold(block, (ones, columns.values - pivots(columns), zeros), _merge_spread)
+        out[rows] = squares / count
+    return out
+
+
+def _merge_lines(one: State, two: State) -> State:
+    count = one[0] + two[0]
+    share, weight = two[0] / count, one[0] * two[0] / count
+    dx, dy = two[1] - one[1], two[2] - one[2]
+    return (
+        count,
+        one[1] + dx * share,
+        one[2] + dy * share,
+        one[3] + two[3] + dx * dx * weight,
+        one[4] + two[4] + dx * dy * weight,
+    )
+
+
+def regression(windows: Windows) -> tuple[Float64s, Float64s, Float64s]:
+    """The least-squares line of each window with two samples or more.
+
+    returns: slope per second, the mean time in ms, and the value there; (series, steps) each.
+    A constant series has slope 0, an infinite constant one has NaN, as in Prometheus.
+    """
+    shape = windows.shape
+    slope, when, value = np.empty(shape), np.empty(shape), np.empty(shape)
+    for rows, block in row_blocks(windows):
+        columns = block.columns
+        times = sample_times(columns)
+        origin = int(columns.times[0])
+        x = (times - origin).astype(np.float64)
+        nothing = np.zeros_like(x)
+        pivot = pivots(columns)
+        y = columns.values - pivot
+        undefined = np.where(np.isfinite(y), 0.0, np.nan)
+        state = fold(block, (np.ones_like(x), x, y, nothing, undefined), _merge_lines)
+        _, mean_x, mean_y, xx, xy = state
+        first = block.take(columns.values, block.lo)
+        constant = changes(block) == 0
+        infinite = np.isinf(first)
+        slope[rows] = np.where(constant, np.where(infinite, np.nan, 0.0), xy / xx * 1000)
+        when[rows] = mean_x + origin
+        mean = mean_y + block.take(pivot, block.lo)
+        value[rows] = np.where(constant, np.where(infinite, np.nan, first), mean)
+    return slope, when, value
+
+
+def _count_flags(windows: Windows, flags: Bools) -> Int64s:
+    """How many flags stand at each window's samples but the first."""
+    running = np.cumsum(flags, dtype=np.int64)
+    at_end = windows.take(running, windows.hi - 1)
+    return np.where(windows.spread(windows.counts > 0), at_end - windows.take(running, windows.lo), 0)
+
+
+def _neighbours(values: Float64s) -> tuple[Float64s, Float64s]:
+    return values[:-1], values[1:]
+
+
+def changes(windows: Windows, *, nan_is_nan: bool = False) -> Int64s:
+    """How often a value differs from the one before it; two NaNs differ unless `nan_is_nan`."""
+    before, after = _neighbours(windows.columns.values)
+    flags = np.zeros(len(windows.columns.values), bool)
+    flags[1:] = before != after
+    if nan_is_nan:
+        flags[1:] &= ~(np.isnan(before) & np.isnan(after))
+    return _count_flags(windows, flags)
+
+
+def resets(windows: Windows) -> Int64s:
+    """How often a value is lower than the one before it."""
+    return _count_flags(windows, is_reset(windows.columns.values))
+
+
+def is_reset(values: Float64s) -> Bools:
+    """Where a value is lower than the one before it; rows of different series border on each other here."""
+    before, after = _neighbours(values)
+    flags = np.zeros(len(values), bool)
+    np.less(after, before, out=flags[1:])
+    return flags

@@ -1,0 +1,114 @@
+"""rate, increase, delta, irate, idelta: Prometheus's extrapolation and counter resets, a grid at a time.
+
+In:  `Windows` over samples without stale markers. Out: (series, steps) values and where they exist.
+Times are subtracted as integer milliseconds and only then become seconds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
+from backbeat.promql.kernels.folds import State, fold, is_reset
+from backbeat.promql.kernels.windows import Columns, Windows
+
+
+def lost_to_resets(windows: Windows) -> Float64s | None:
+    """The sum of the values from which a counter fell inside each window; None where none ever fell.
+
+    Only falls between two samples of the window count, so never at its first sample.
+    """
+    columns = windows.columns
+    falls = is_reset(columns.values)
+    falls[columns.rows[columns.rows < len(falls)]] = False
+    places = np.flatnonzero(falls)
+    if len(places) == 0:
+        return None
+    lost = np.zeros(windows.shape)
+    running = np.cumsum(falls, dtype=np.int64)
+    has_falls = np.unique(np.searchsorted(columns.rows, places, side="right") - 1)
+    begins = columns.rows[has_falls, np.newaxis]
+    lo, hi = windows.spread(windows.lo), windows.spread(windows.hi)
+    if len(lo) > 1:
+        lo, hi = lo[has_falls], hi[has_falls]
+    first = running.take(begins + lo, mode="clip")
+    last = np.maximum(first, running.take(begins + hi - 1, mode="clip"))
+    last = np.where(hi > lo, last, first)
+    fallen_from = columns.values[places - 1]
+    if int((last - first).max(initial=0)) <= 1:
+        # The usual case: a counter starts anew at most once in a window.
+        lost[has_falls] = np.where(last > first, fallen_from.take(first, mode="clip"), 0.0)
+    else:
+        lost[has_falls] = _sum_between(fallen_from, first, last)
+    return lost
+
+
+def _sum_between(values: Float64s, first: Int64s, last: Int64s) -> Float64s:
+    """Sums of values[first:last]; first, last: (series, steps)."""
+    count = len(first)
+    events = Columns(
+        values,
+        np.zeros(count, np.int64),
+        np.arange(count),
+        np.zeros(0, np.int64),
+        np.zeros(count + 1, np.int64),
+    )
+
+    def add(one: State, two: State) -> State:
+        return (one[0] + two[0],)
+
+    (sums,) = fold(Windows(events, first, last), (values,), add)
+    return np.where(last > first, sums, 0.0)
+
+
+def extrapolated(
+    windows: Windows, ends: Int64s, range_ms: int, *, is_counter: bool, is_rate: bool
+) -> tuple[Float64s, Bools]:
+    """rate (counter, per second), increase (counter) and delta (neither).
+
+    ends:    (steps,) ms, where the windows end
+    returns: (series, steps) values; (series or 1, steps) whether two samples were there
+    """
+    counts = windows.counts
+    last = windows.hi - 1
+    first_ms, last_ms = windows.take_times(windows.lo), windows.take_times(last)
+    sampled_s = (last_ms - first_ms) / 1000
+    to_start = (first_ms - (ends - range_ms)) / 1000
+    to_end = (ends - last_ms) / 1000
+    spacing = sampled_s / np.maximum(counts - 1, 1)
+    threshold = spacing * 1.1
+    to_start = np.where(to_start >= threshold, spacing / 2, to_start)
+    to_end = np.where(to_end >= threshold, spacing / 2, to_end)
+    values = windows.columns.values
+    first = windows.take(values, windows.lo)
+    result = windows.take(values, last)
+    result -= first
+    sampled_s, to_start, to_end = (windows.spread(one) for one in (sampled_s, to_start, to_end))
+    if is_counter:
+        lost = lost_to_resets(windows)
+        if lost is not None:
+            result += lost
+        # A counter cannot have been negative: its line is not extended beyond where it was zero.
+        to_zero = np.divide(first, result, out=first)
+        to_zero *= sampled_s
+        shorter = (result > 0) & (to_zero >= 0) & (to_zero < to_start)
+        to_start = np.where(shorter, to_zero, to_start)
+    factor = to_start + (sampled_s + to_end)
+    factor /= sampled_s
+    if is_rate:
+        factor /= range_ms / 1000
+    result *= factor
+    return result, windows.spread(counts >= 2)
+
+
+def instant(windows: Windows, *, is_rate: bool) -> tuple[Float64s, Bools]:
+    """irate and idelta: from the last two samples alone."""
+    values = windows.columns.values
+    last = windows.take(values, windows.hi - 1)
+    before = windows.take(values, windows.hi - 2)
+    result = last - before
+    if is_rate:
+        result = np.where(last < before, last, result)
+        elapsed = windows.take_times(windows.hi - 1) - windows.take_times(windows.hi - 2)
+        result /= windows.spread(elapsed / 1000)
+    return result, windows.spread(windows.counts >= 2)

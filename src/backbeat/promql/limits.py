@@ -1,0 +1,72 @@
+"""What a query may cost, and how it is stopped."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backbeat.model.results import QueryCanceled, QueryTimeout, QueryTooLarge
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Prometheus's defaults."""
+
+    max_samples: int = 50_000_000
+    timeout_ms: int = 120_000
+    lookback_ms: int = 300_000
+    max_concurrency: int = 20
+    default_subquery_step_ms: int = 60_000
+    """of a subquery without a step: the global evaluation interval"""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Prometheus's feature flags that change results."""
+
+    delayed_name_removal: bool = False
+    type_and_unit_labels: bool = False
+    """tell counters by their __type__ label, not by the end of their name"""
+
+
+class Deadline:
+    """Says, between operators, whether a query must stop; may be cancelled from any thread."""
+
+    def __init__(self, timeout_ms: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + timeout_ms / 1000
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def check(self) -> None:
+        """Raise QueryCanceled or QueryTimeout once the query must stop."""
+        if self._cancelled.is_set():
+            raise QueryCanceled("query was canceled in expression evaluation")
+        if self._clock() >= self._end:
+            raise QueryTimeout("query timed out in expression evaluation")
+
+
+class Budget:
+    """Counts the samples that a query holds in memory at one time."""
+
+    def __init__(self, max_samples: int) -> None:
+        self._max = max_samples
+        self.held = 0
+        self.peak = 0
+        self.read = 0
+        """samples that came from storage"""
+
+    def hold(self, samples: int) -> None:
+        """Raise QueryTooLarge where the query would hold too many."""
+        self.held += samples
+        self.peak = max(self.peak, self.held)
+        if self.held > self._max:
+            raise QueryTooLarge("query processing would load too many samples into memory in query execution")
+
+    def release_to(self, samples: int) -> None:
+        """What was held beyond `samples` has been freed."""
+        self.held = samples

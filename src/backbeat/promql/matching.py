@@ -1,0 +1,186 @@
+"""How the series of two vectors find each other: on, ignoring, group_left, group_right, fill.
+
+In:  two Vectors. Out: `Pairs`, both sides' values row by row, and the labels of each result.
+Every pair of series that could ever meet is a row; at which steps they meet is its presence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backbeat.model.arrays import Bools, Float64s, Int64s
+from backbeat.model.labels import Labels, quote, quote_label_name
+from backbeat.promql.ast import Binary, Cardinality, VectorMatching
+from backbeat.promql.evaluation import fail
+from backbeat.promql.sets import present_by_signature, signatures
+from backbeat.promql.vector import METADATA_LABELS, Vector
+
+_CHANGES_METRIC = frozenset(("+", "-", "*", "/", "%", "^", "atan2"))
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """left, right: (pairs, steps) operands; present: where both are there."""
+
+    labels: list[Labels]
+    left: Float64s
+    right: Float64s
+    present: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    vector: Vector
+    codes: Int64s
+    fill: float | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of the result: which series of the many side and of the one side, -1 where it is filled."""
+
+    many: Int64s
+    one: Int64s
+    present: Bools
+
+
+def match_vectors(node: Binary, left: Vector, right: Vector, *, delayed_names: bool) -> Pairs:
+    matching = node.matching or VectorMatching()
+    (left_codes, right_codes), count = signatures((left.labels, right.labels), matching)
+    swapped = matching.cardinality is Cardinality.ONE_TO_MANY
+    # As in Prometheus, fill_left stands for the many side, even with group_right, and fill_right for the one.
+    if swapped:
+        many = _Side(right, right_codes, matching.fill_left, "right")
+        one = _Side(left, left_codes, matching.fill_right, "left")
+    else:
+        many = _Side(left, left_codes, matching.fill_left, "left")
+        one = _Side(right, right_codes, matching.fill_right, "right")
+    _check_one_side(many, one, matching, count)
+    rows = _pair(many, one, count)
+    drops = node.op in _CHANGES_METRIC or (node.return_bool and not delayed_names)
+    labels = [
+        _result_labels(
+            _labels_of(many, i, one, j, matching), _labels_of(one, j, many, i, matching), matching, drops
+        )
+        for i, j in zip(rows.many.tolist(), rows.one.tolist(), strict=True)
+    ]
+    _check_unique(rows, labels, many.codes, one.codes, matching)
+    operands = _operand(many, rows.many), _operand(one, rows.one)
+    if swapped:
+        operands = operands[1], operands[0]
+    return Pairs(labels, operands[0], operands[1], rows.present)
+
+
+def _operand(side: _Side, index: Int64s) -> Float64s:
+    count = len(index)
+    if count == len(side.vector.labels) and bool((index == np.arange(count)).all()):
+        return side.vector.values
+    if not side.vector.labels:
+        return np.full((count, side.vector.values.shape[1]), side.fill if side.fill is not None else np.nan)
+    values = side.vector.values.take(index, axis=0, mode="clip")
+    if side.fill is not None:
+        values[index < 0] = side.fill
+    return values
+
+
+def _pair(many: _Side, one: _Side, count: int) -> _Rows:
+    """All pairs of equal signature that meet at some step, in the many side's order, then the filled ones."""
+    order = np.argsort(one.codes, kind="stable")
+    sizes = np.bincount(one.codes, minlength=count)
+    begins = np.cumsum(sizes) - sizes
+    partners = sizes[many.codes]
+    left = np.repeat(np.arange(len(many.codes)), partners)
+    within = np.arange(len(left)) - np.repeat(np.cumsum(partners) - partners, partners)
+    right = order[np.repeat(begins[many.codes], partners) + within]
+    both = many.vector.present[left] & one.vector.present[right]
+    found = [(left, right, both)]
+    if one.fill is not None:
+        there = present_by_signature(one.codes, one.vector.present, count)[many.codes]
+        rows = np.arange(len(many.codes))
+        found.append((rows, np.full(len(rows), -1), many.vector.present & ~there))
+    if many.fill is not None:
+        there = present_by_signature(many.codes, many.vector.present, count)[one.codes]
+        rows = np.arange(len(one.codes))
+        found.append((np.full(len(rows), -1), rows, one.vector.present & ~there))
+    lefts, rights, present = (np.concatenate([part[i] for part in found]) for i in range(3))
+    used = present.any(axis=1)
+    if used.all():
+        return _Rows(lefts, rights, present)
+    return _Rows(lefts[used], rights[used], present[used])
+
+
+def _labels_of(side: _Side, row: int, other: _Side, other_row: int, matching: VectorMatching) -> Labels:
+    """A series' labels; a filled one has those that the two sides match by."""
+    if row >= 0:
+        return side.vector.labels[row]
+    labels = other.vector.labels[other_row]
+    return labels.keep(matching.labels) if matching.on else labels.drop("__name__", *matching.labels)
+
+
+def _result_labels(many: Labels, one: Labels, matching: VectorMatching, drops_metadata: bool) -> Labels:
+    result = many.drop(*METADATA_LABELS) if drops_metadata else many
+    if matching.cardinality is Cardinality.ONE_TO_ONE:
+        result = result.keep(matching.labels) if matching.on else result.drop(*matching.labels)
+    if matching.include:
+        result = result.set({name: one.get(name) for name in matching.include})
+    return result
+
+
+def _shown(labels: Labels) -> str:
+    """As Prometheus prints label sets in messages: the name is a label like any other."""
+    pairs = (f"{quote_label_name(name)}={quote(value)}" for name, value in labels)
+    return "{" + ", ".join(pairs) + "}"
+
+
+def _check_one_side(many: _Side, one: _Side, matching: VectorMatching, count: int) -> None:
+    """The one side has at most one series of a signature at a step, wherever the operator is at work."""
+    if len(one.codes) == len(np.unique(one.codes)):
+        return
+    present = one.vector.present
+    if many.fill is None and one.fill is None:
+        present = present & many.vector.present.any(axis=0)
+    meeting = np.zeros((count, present.shape[1]), np.int64)
+    np.add.at(meeting, one.codes, present)
+    if meeting.max(initial=0) <= 1:
+        return
+    step, code = (int(found[0]) for found in np.nonzero(meeting.T > 1))
+    rows = np.flatnonzero((one.codes == code) & present[:, step])[:2]
+    first, second = sorted(_shown(one.vector.labels[row]) for row in rows.tolist())
+    labels = one.vector.labels[int(rows[1])]
+    group = labels.keep(matching.labels) if matching.on else labels.drop("__name__", *matching.labels)
+    raise fail(
+        f"found duplicate series for the match group {_shown(group)} on the {one.name} hand-side of the "
+        f"operation: [{first}, {second}];many-to-many matching not allowed: "
+        "matching labels must be unique on one side"
+    )
+
+
+def _check_unique(
+    rows: _Rows, labels: Sequence[Labels], many_codes: Int64s, one_codes: Int64s, matching: VectorMatching
+) -> None:
+    """No two series of a result may be the same, not even where a comparison would drop them."""
+    signature = np.where(
+        rows.many >= 0,
+        many_codes.take(rows.many, mode="clip") if len(many_codes) else -1,
+        one_codes.take(rows.one, mode="clip") if len(one_codes) else -1,
+    )
+    if matching.cardinality is Cardinality.ONE_TO_ONE:
+        codes = signature
+        message = (
+            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+        )
+    else:
+        numbers: dict[tuple[int, Labels], int] = {}
+        keys = zip(signature.tolist(), labels, strict=True)
+        codes = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.int64, len(labels))
+        message = "multiple matches for labels: grouping labels must ensure unique matches"
+    if len(codes) == 0 or len(np.unique(codes)) == len(codes):
+        return
+    meeting = np.zeros((int(codes.max()) + 1, rows.present.shape[1]), np.int64)
+    np.add.at(meeting, codes, rows.present)
+    if meeting.max(initial=0) > 1:
+        raise fail(message)

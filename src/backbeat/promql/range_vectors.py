@@ -1,0 +1,196 @@
+"""Calls of functions of range vectors: what they read, and what becomes of names.
+
+In:  a matrix selector or a subquery, and numbers. Out: a Vector; the windows themselves are never built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backbeat.model.arrays import Bools, Float64s, Int64s
+from backbeat.model.labels import Labels
+from backbeat.model.samples import SampleBlock
+from backbeat.promql.ast import Call, Expr, MatrixSelector, RangeMode, Subquery, VectorSelector
+from backbeat.promql.evaluation import Evaluation, fail, unwrapped
+from backbeat.promql.instant_vectors import assemble
+from backbeat.promql.kernels import extended
+from backbeat.promql.kernels.windows import Columns, half_open
+from backbeat.promql.range_functions import RANGE_FUNCTIONS, Found, RangeArguments
+from backbeat.promql.samples import Selection, selection
+from backbeat.promql.vector import Grid, Vector, constant, drop_names, refuse_duplicates
+
+ANCHORED_FUNCTIONS = ("changes", "delta", "increase", "rate", "resets")
+SMOOTHED_FUNCTIONS = ("delta", "increase", "rate")
+_KEEPS_NAME = ("first_over_time", "last_over_time")
+_COUNTER_ENDINGS = ("_total", "_sum", "_count", "_bucket")
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """A range argument that has been read."""
+
+    chosen: Selection
+    ends: Int64s
+    range_ms: int
+    mode: RangeMode
+    nameless: Bools | None
+
+
+def range_call(ev: Evaluation, node: Call, grid: Grid) -> Vector:
+    """Any function with a range vector among its arguments."""
+    args = [unwrapped(arg) for arg in node.args]
+    place = next(i for i, arg in enumerate(args) if isinstance(arg, MatrixSelector | Subquery))
+    argument = args[place]
+    assert isinstance(argument, MatrixSelector | Subquery)
+    _check_mode(node.function, argument)
+    numbers = [ev.scalar(arg, grid) for i, arg in enumerate(args) if i != place]
+    read = _read(ev, argument, grid)
+    result = assemble(read.chosen, grid, _kernel(ev, node.function, read, numbers, grid))
+    if node.function == "quantile_over_time" and result.labels:
+        _check_quantile(ev, node, numbers[0])
+    if node.function == "absent_over_time":
+        return _absent(argument, result, grid)
+    if node.function in ("rate", "increase"):
+        _doubt_counters(ev, result.labels, node.args[0])
+    return _named(ev, node.function, result, read)
+
+
+def _kernel(
+    ev: Evaluation, function: str, read: _Range, numbers: Sequence[Float64s], grid: Grid
+) -> Callable[[Columns], Found]:
+    def plain(columns: Columns) -> Found:
+        ev.deadline.check()
+        windows = half_open(columns, read.ends, read.range_ms)
+        return RANGE_FUNCTIONS[function](
+            RangeArguments(windows, read.ends, grid.steps, read.range_ms, numbers)
+        )
+
+    def beyond_edges(columns: Columns) -> Found:
+        ev.deadline.check()
+        is_smoothed = read.mode is RangeMode.SMOOTHED
+        windows = extended.extended(
+            columns, read.ends, read.range_ms, ev.lookback_ms, is_smoothed=is_smoothed
+        )
+        if function in ("changes", "resets"):
+            return extended.anchored_count(windows, of_resets=function == "resets")
+        return extended.increase(
+            windows, read.range_ms, is_counter=function != "delta", is_rate=function == "rate"
+        )
+
+    return plain if read.mode is RangeMode.PLAIN else beyond_edges
+
+
+def _check_mode(function: str, argument: MatrixSelector | Subquery) -> None:
+    if isinstance(argument, Subquery):
+        return
+    mode = argument.selector.mode
+    allowed = {RangeMode.ANCHORED: ANCHORED_FUNCTIONS, RangeMode.SMOOTHED: SMOOTHED_FUNCTIONS}.get(mode)
+    if allowed is not None and function not in allowed:
+        raise fail(f"{mode} modifier can only be used with: {', '.join(allowed)} - not with {function}")
+
+
+def _check_quantile(ev: Evaluation, node: Call, q: Float64s) -> None:
+    for wrong in np.unique(q[~((q >= 0) & (q <= 1))]).tolist():
+        ev.notes.invalid_quantile(wrong, node.args[0].span)
+
+
+def _read(ev: Evaluation, argument: MatrixSelector | Subquery, grid: Grid) -> _Range:
+    if isinstance(argument, Subquery):
+        ends = ev.moments(ev.timing.of(argument), grid)
+        range_ms = ev.timing.range_ms(argument)
+        inner = subquery(ev, argument, grid)
+        sub_steps = subquery_grid(ev, argument, grid).steps
+        block = SampleBlock(inner.labels, sub_steps, inner.values, inner.present)
+        return _Range(selection([block], with_stale=False), ends, range_ms, RangeMode.PLAIN, inner.nameless)
+    selector = argument.selector
+    ends = ev.moments(ev.timing.of(selector), grid)
+    range_ms = ev.timing.range_ms(argument)
+    return _Range(
+        read_range(ev, selector, int(ends.min()), int(ends.max()), range_ms),
+        ends,
+        range_ms,
+        selector.mode,
+        None,
+    )
+
+
+def read_range(ev: Evaluation, selector: VectorSelector, first: int, last: int, range_ms: int) -> Selection:
+    """The samples of every window that ends from `first` to `last`, and beyond its edges where needed."""
+    start, end = first - range_ms + 1, last
+    if selector.mode is not RangeMode.PLAIN:
+        start -= ev.lookback_ms
+    if selector.mode is RangeMode.SMOOTHED:
+        end += ev.lookback_ms
+    chosen = selection(ev.queryable.select(selector.matchers, start, end), with_stale=False)
+    ev.budget.read += chosen.samples
+    ev.deadline.check()
+    return chosen
+
+
+def subquery_grid(ev: Evaluation, node: Subquery, grid: Grid) -> Grid:
+    """The subquery's own steps: multiples of its step after the first window's (open) start."""
+    moments = ev.moments(ev.timing.of(node), grid)
+    step = ev.timing.subquery_step_ms(node, ev.limits.default_subquery_step_ms)
+    before = int(moments.min()) - ev.timing.range_ms(node)
+    return Grid((before // step + 1) * step, int(moments.max()), step)
+
+
+def subquery(ev: Evaluation, node: Subquery, grid: Grid) -> Vector:
+    """The inner expression at the subquery's steps."""
+    return ev.vector(node.expr, subquery_grid(ev, node, grid))
+
+
+def _named(ev: Evaluation, function: str, result: Vector, read: _Range) -> Vector:
+    """Without metric names, except for functions that only choose among the samples."""
+    if ev.dialect.delayed_name_removal:
+        if function not in _KEEPS_NAME:
+            return drop_names(result, delayed=True)
+        if read.nameless is None:
+            return result
+        # Rows without samples have gone; find the marks of those that stayed.
+        marks = dict(zip(read.chosen.labels, read.nameless.tolist(), strict=True))
+        nameless = np.array([marks[labels] for labels in result.labels], bool)
+        return Vector(result.labels, result.values, result.present, nameless)
+    if function not in _KEEPS_NAME:
+        result = drop_names(result, delayed=False)
+    refuse_duplicates(result.labels)
+    return result
+
+
+def _doubt_counters(ev: Evaluation, all_labels: Sequence[Labels], argument: Expr) -> None:
+    if ev.dialect.type_and_unit_labels:
+        for name, type_ in {(labels.metric, labels.get("__type__")): None for labels in all_labels}:
+            if name and type_ not in ("counter", "histogram"):
+                ev.notes.possible_non_counter_type(name, type_, argument.span)
+        return
+    for name in {labels.metric: None for labels in all_labels}:
+        if name and not name.endswith(_COUNTER_ENDINGS):
+            ev.notes.possible_non_counter(name, argument.span)
+
+
+def _absent(argument: MatrixSelector | Subquery, result: Vector, grid: Grid) -> Vector:
+    present: Bools = np.any(result.present, axis=0)
+    labels = absent_labels(argument)
+    return constant(labels, np.ones(grid.size), ~present).without_empty()
+
+
+def absent_labels(expr: Expr) -> Labels:
+    """The labels that a missing series would surely have: those that one matcher each fixes."""
+    if isinstance(expr, MatrixSelector):
+        expr = expr.selector
+    if not isinstance(expr, VectorSelector):
+        return Labels()
+    fixed: dict[str, str] = {}
+    seen: set[str] = set()
+    for matcher in expr.matchers:
+        if matcher.name == "__name__":
+            continue
+        if matcher.op == "=" and matcher.name not in seen:
+            fixed[matcher.name] = matcher.value
+            seen.add(matcher.name)
+        else:
+            fixed.pop(matcher.name, None)
+    return Labels.of(fixed)

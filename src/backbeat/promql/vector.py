@@ -1,0 +1,159 @@
+"""The values that operators pass to one another: a vector, or a number, at every step of a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from backbeat.model.arrays import Bools, Float64s, Int64s
+from backbeat.model.labels import Labels
+from backbeat.model.results import QueryError
+
+METADATA_LABELS = ("__name__", "__type__", "__unit__")
+"""What an operator that makes another kind of value takes away."""
+SAME_LABELSET = "vector cannot contain metrics with the same labelset"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The steps of an evaluation: start, start + step, ... not beyond end."""
+
+    start_ms: int
+    end_ms: int
+    step_ms: int
+
+    @property
+    def size(self) -> int:
+        return (self.end_ms - self.start_ms) // self.step_ms + 1 if self.end_ms >= self.start_ms else 0
+
+    @property
+    def steps(self) -> Int64s:
+        return self.start_ms + self.step_ms * np.arange(self.size, dtype=np.int64)
+
+    @property
+    def first(self) -> Grid:
+        return Grid(self.start_ms, self.start_ms, self.step_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """Series over a grid.
+
+    labels:  (series,)
+    values:  (series, steps); meaningless where not present
+    present: (series, steps)
+    nameless: (series,) whose metadata labels go at the end of the query, where that is delayed
+    """
+
+    labels: Sequence[Labels]
+    values: Float64s
+    present: Bools
+    nameless: Bools | None = None
+
+    @property
+    def samples(self) -> int:
+        return int(np.count_nonzero(self.present))
+
+    def rows(self, index: Int64s | Bools) -> Vector:
+        """Only these series, in this order."""
+        chosen = np.flatnonzero(index) if index.dtype == np.bool_ else index
+        return Vector(
+            [self.labels[row] for row in chosen.tolist()],
+            self.values[chosen],
+            self.present[chosen],
+            None if self.nameless is None else self.nameless[chosen],
+        )
+
+    def without_empty(self) -> Vector:
+        """Series without a sample at any step are no series of the result."""
+        used: Bools = np.any(self.present, axis=1)
+        return self if used.all() else self.rows(used)
+
+    def named(self, labels: Sequence[Labels]) -> Vector:
+        return replace(self, labels=labels)
+
+
+def empty_vector(steps: int) -> Vector:
+    return Vector((), np.zeros((0, steps)), np.zeros((0, steps), bool))
+
+
+def constant(labels: Labels, values: Float64s, present: Bools | None = None) -> Vector:
+    """One series; values: (steps,)."""
+    there = np.ones(len(values), bool) if present is None else present
+    return Vector([labels], values[np.newaxis, :], there[np.newaxis, :])
+
+
+def without_metadata(labels: Labels) -> Labels:
+    """Without metric name, type and unit."""
+    if not labels:
+        return labels
+    if labels[0][0] == "__name__" and (len(labels) == 1 or labels[1][0] > "__unit__"):
+        return Labels(labels[1:])  # nearly always so
+    return labels.drop(*METADATA_LABELS)
+
+
+def drop_names(vector: Vector, *, delayed: bool) -> Vector:
+    """What every operator does whose result is no longer the metric: now, or as a mark for later."""
+    if delayed:
+        return replace(vector, nameless=np.ones(len(vector.labels), bool))
+    return vector.named([without_metadata(labels) for labels in vector.labels])
+
+
+def remove_marked_names(vector: Vector) -> Vector:
+    """The end of a query with delayed name removal."""
+    if vector.nameless is None:
+        return vector
+    labels = [
+        without_metadata(own) if drop else own
+        for own, drop in zip(vector.labels, vector.nameless.tolist(), strict=True)
+    ]
+    return merged(Vector(labels, vector.values, vector.present))
+
+
+def merged(vector: Vector) -> Vector:
+    """Join series of equal labels that never have a sample at the same step; raises where they do."""
+    first: dict[Labels, int] = {}
+    codes = np.fromiter((first.setdefault(own, len(first)) for own in vector.labels), np.int64)
+    if len(first) == len(vector.labels):
+        return vector
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    present = vector.present[order]
+    if int(np.add.reduceat(present, starts, axis=0, dtype=np.int64).max(initial=0)) > 1:
+        raise QueryError(SAME_LABELSET)
+    values = np.add.reduceat(np.where(present, vector.values[order], -0.0), starts, axis=0)
+    return Vector(
+        list(first),
+        values,
+        np.logical_or.reduceat(present, starts, axis=0),
+        None if vector.nameless is None else vector.nameless[order][starts],
+    )
+
+
+def refuse_duplicates(labels: Sequence[Labels]) -> None:
+    if len(set(labels)) < len(labels):
+        raise QueryError(SAME_LABELSET)
+
+
+def join(vectors: Iterable[Vector], steps: int) -> Vector:
+    """One vector's series after another's."""
+    parts = [vector for vector in vectors if vector.labels]
+    if len(parts) <= 1:
+        return parts[0] if parts else empty_vector(steps)
+    marked = any(part.nameless is not None for part in parts)
+    unmarked = [np.zeros(len(part.labels), bool) for part in parts]
+    return Vector(
+        [labels for part in parts for labels in part.labels],
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.present for part in parts]),
+        np.concatenate(
+            [
+                mark if part.nameless is None else part.nameless
+                for part, mark in zip(parts, unmarked, strict=True)
+            ]
+        )
+        if marked
+        else None,
+    )
