@@ -154,23 +154,22 @@ class ScrapeReader:
                 raise ExpositionError(max(1, len(lines)), "", "OpenMetrics must end with # EOF")
             lines.pop()
         known = self._known.get
-        number, line = 0, b""
+        line = b""
         try:
-            for number, line in enumerate(lines, 1):
+            for line in lines:
                 key, _, value = line.rpartition(b" ")
                 column = known(key)
                 if column is None:
-                    self._other_line(line, number, found)
+                    self._other_line(line, found)
                 elif column >= 0:
                     found.columns.append(column)
                     found.numbers.append(value)
-                    found.number_lines.append(number)
                 else:
                     found.dropped.append(value)
         except LabelLimitExceeded:
             raise
         except ValueError as error:
-            raise ExpositionError(number, shown(line), str(error)) from None
+            raise ExpositionError(lines.index(line) + 1, shown(line), str(error)) from None
 
     def _check_limit(self, found: Lines) -> None:
         if found.kept > self._sample_limit:
@@ -180,23 +179,19 @@ class ScrapeReader:
         try:
             row = parse_row(found.numbers, self._extra)
             parse_row(found.dropped)
-        except LineError:
+        except LineError as error:
             # Rare, so the line is looked for only now.
-            for number, text in zip(found.number_lines, found.numbers, strict=True):
-                self._check_number(number, lines[number - 1], text)
-            for number, line in enumerate(lines, 1):
-                key, _, text = line.rpartition(b" ")
-                if self._known.get(key) == _DROPPED:
-                    self._check_number(number, line, text)
-            raise
+            raise self._first_bad(lines) or ExpositionError(1, "", str(error)) from None
         return row
 
-    @staticmethod
-    def _check_number(number: int, line: bytes, text: bytes) -> None:
-        try:
-            parse_number(text.decode("latin-1"))
-        except LineError as error:
-            raise ExpositionError(number, shown(line), str(error)) from None
+    def _first_bad(self, lines: list[bytes]) -> ExpositionError | None:
+        for number, line in enumerate(lines, 1):
+            if line.strip(b" \t") and not line.lstrip(b" \t").startswith(b"#"):
+                try:
+                    parse_sample(line, openmetrics=self._openmetrics)
+                except LineError as error:
+                    return ExpositionError(number, shown(line), str(error))
+        return None
 
     def _finish(self, found: Lines, row: Float64s) -> Reading:
         columns, last = found.columns, self._last_reading
@@ -228,15 +223,15 @@ class ScrapeReader:
         kept_columns = known if reuse else known[first[: len(columns)]]
         return kept_columns, row[first], duplicates
 
-    def _other_line(self, line: bytes, number: int, found: Lines) -> None:
+    def _other_line(self, line: bytes, found: Lines) -> None:
         """A line that the second way does not know: a comment, a blank, or a sample. Raises ValueError."""
         if line.startswith(b"#") or (not self._openmetrics and line.lstrip(b" \t").startswith(b"#")):
             self._comment(line)
         elif not line.strip(b" \t"):
             if self._openmetrics:
                 raise LineError("OpenMetrics has no blank lines")
-        elif not self._known_with_extras(line, number, found):
-            self._new_sample(line, number, found)
+        elif not self._known_with_extras(line, found):
+            self._new_sample(line, found)
 
     def _comment(self, line: bytes) -> None:
         if line in self._comments:
@@ -255,7 +250,7 @@ class ScrapeReader:
         else:
             self.metadata[said.family] = Metadata(old.type, old.help, said.text)
 
-    def _known_with_extras(self, line: bytes, number: int, found: Lines) -> bool:
+    def _known_with_extras(self, line: bytes, found: Lines) -> bool:
         """A series seen before, now with an exemplar or a timestamp; False: not so, ask the grammar."""
         exemplar = None
         if self._openmetrics and b" # {" in line:
@@ -266,7 +261,7 @@ class ScrapeReader:
             labels = self._series.get(key)
             if column >= 0 and labels is None:
                 return False
-            self._take(found, number, key, value, labels, None, parse_exemplar(exemplar), column)
+            self._take(found, key, value, labels, None, parse_exemplar(exemplar), column)
             return True
         key, _, value = key.rpartition(b" ")
         if not self._honor_timestamps:
@@ -274,17 +269,17 @@ class ScrapeReader:
             if column is None or column < 0 or exemplar is not None:
                 return False
             found.plain = False
-            self._take(found, number, key, value, NO_LABELS, None, None, column)
+            self._take(found, key, value, NO_LABELS, None, None, column)
             return True
         if key not in self._series:
             return False
         text = line.rpartition(b" ")[2].decode()
         timestamp_ms = seconds_to_ms(text) if self._openmetrics else int(text)
         parsed = parse_exemplar(exemplar) if exemplar is not None else None
-        self._take(found, number, key, value, self._series[key], timestamp_ms, parsed, None)
+        self._take(found, key, value, self._series[key], timestamp_ms, parsed, None)
         return True
 
-    def _new_sample(self, line: bytes, number: int, found: Lines) -> None:
+    def _new_sample(self, line: bytes, found: Lines) -> None:
         sample = parse_sample(line, openmetrics=self._openmetrics)
         labels = self._identity.of(sample.name, self._canonical(sample))
         timestamp_ms = sample.timestamp_ms if self._honor_timestamps else None
@@ -292,7 +287,7 @@ class ScrapeReader:
         found.plain = found.plain and key is not None and sample.timestamp_ms is None
         if key is not None and (timestamp_ms is not None or sample.exemplar is not None):
             self._series[key] = labels
-        self._take(found, number, key, sample.value, labels, timestamp_ms, sample.exemplar, None)
+        self._take(found, key, sample.value, labels, timestamp_ms, sample.exemplar, None)
 
     def _exemplar_time(self, exemplar: ExposedExemplar) -> int:
         return self._at_ms if exemplar.timestamp_ms is None else exemplar.timestamp_ms
@@ -306,7 +301,6 @@ class ScrapeReader:
     def _take(
         self,
         found: Lines,
-        number: int,
         key: bytes | None,
         value: bytes,
         labels: Labels | None,
@@ -339,7 +333,6 @@ class ScrapeReader:
             found.new.append((len(found.columns), key, labels))
         found.columns.append(_DROPPED if column is None else column)
         found.numbers.append(value)
-        found.number_lines.append(number)
 
     def _forget(self, lines: int) -> None:
         """Keep memory in proportion to what the target exposes now, however its series come and go."""

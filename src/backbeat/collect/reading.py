@@ -45,7 +45,6 @@ class Lines:
 
     columns: list[int] = field(default_factory=list)
     numbers: list[bytes] = field(default_factory=list)
-    number_lines: list[int] = field(default_factory=list)
     dropped: list[bytes] = field(default_factory=list)
     new: list[tuple[int, bytes | None, Labels]] = field(default_factory=list)
     """place in `columns`, line key where it may be remembered, series"""

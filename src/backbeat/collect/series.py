@@ -70,14 +70,16 @@ class TargetSeries:
         `reading.row` has room for the report at its end; it is filled here.
         """
         columns, row = reading.columns, reading.row
-        added = 0
+        whole, vanished, added = self._whole, EMPTY_COLUMNS, 0
         if columns is not self._seen:
-            added = len(np.setdiff1d(columns, self._seen))
+            whole = np.concatenate([columns, self._report])
+            gone = np.setdiff1d(self._seen, columns, assume_unique=True)
+            added = len(columns) - (len(self._seen) - len(gone))
+            if self._alive is self._seen:
+                vanished = gone
+        if self._alive is not self._seen:
+            vanished = np.setdiff1d(self._alive, columns, assume_unique=True)
         self._fill(row[len(columns) :], report, added)
-        whole = self._whole if columns is self._seen else np.concatenate([columns, self._report])
-        vanished = EMPTY_COLUMNS
-        if columns is not self._alive:
-            vanished = np.setdiff1d(self._alive, columns)
         appended = self._append(at_ms, whole, row, vanished)
         self._seen, self._alive, self._whole, self._reported = columns, columns, whole, True
         return appended
