@@ -75,13 +75,14 @@ def group(
     """The groups' label sets in order of appearance, and the group of each series."""
     if not without and not grouping:
         return [Labels()], np.zeros(len(all_labels), np.int64)
-    names = frozenset(grouping) | ({"__name__"} if without else frozenset())
+    names = frozenset((*grouping, "__name__") if without else grouping)
+    if without:
+        keys = [tuple([pair for pair in labels if pair[0] not in names]) for labels in all_labels]
+    else:
+        keys = [tuple([pair for pair in labels if pair[0] in names]) for labels in all_labels]
     codes: dict[tuple[tuple[str, str], ...], int] = {}
-    out = np.empty(len(all_labels), np.int64)
-    for row, labels in enumerate(all_labels):
-        key = tuple([pair for pair in labels if (pair[0] in names) is not without])
-        out[row] = codes.setdefault(key, len(codes))
-    return [Labels(key) for key in codes], out
+    numbered = [codes.setdefault(key, len(codes)) for key in keys]
+    return [Labels(key) for key in codes], np.array(numbered, np.int64)
 
 
 def _check_quantiles(ev: Evaluation, node: Aggregate, q: Float64s) -> None:

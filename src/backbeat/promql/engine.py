@@ -30,7 +30,7 @@ from backbeat.promql.binary import binary, paren, unary
 from backbeat.promql.evaluation import Evaluation, Operator, Value, unwrapped
 from backbeat.promql.functions import FUNCTIONS
 from backbeat.promql.instant_vectors import vector_selector
-from backbeat.promql.limits import Deadline, Dialect, Limits
+from backbeat.promql.limits import Deadline, Densities, Dialect, Limits
 from backbeat.promql.notes import NoteTaker
 from backbeat.promql.parser import parse
 from backbeat.promql.queryable import Queryable
@@ -72,6 +72,7 @@ class Engine:
         self.queryable = queryable
         self.limits = limits or Limits()
         self._dialect = dialect or Dialect()
+        self._densities = Densities()
 
     def deadline(self, timeout_ms: int | None = None) -> Deadline:
         """A clock for one query: its own timeout, at most the engine's."""
@@ -131,6 +132,7 @@ class Engine:
             deadline=deadline or self.deadline(),
             notes=NoteTaker(text),
             operators=OPERATORS,
+            densities=self._densities,
             lookback_ms=self.limits.lookback_ms if lookback_ms is None else lookback_ms,
         )
 

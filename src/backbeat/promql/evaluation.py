@@ -15,11 +15,11 @@ import numpy as np
 from backbeat.model.arrays import Float64s, Int64s
 from backbeat.model.results import QueryError
 from backbeat.promql.ast import Expr, Paren, StringLiteral
-from backbeat.promql.limits import Budget, Deadline, Dialect, Limits
+from backbeat.promql.limits import Budget, Deadline, Densities, Dialect, Limits
 from backbeat.promql.notes import NoteTaker
 from backbeat.promql.queryable import Queryable
 from backbeat.promql.timing import FixedTime, Timing
-from backbeat.promql.vector import Grid, Vector, drop_names, empty_vector, refuse_duplicates
+from backbeat.promql.vector import Grid, Vector, drop_names, empty_vector
 
 Value = Vector | Float64s
 Operator = Callable[["Evaluation", Any, Grid], Value]
@@ -44,6 +44,7 @@ class Evaluation:
     notes: NoteTaker
     operators: Mapping[type, Operator]
     lookback_ms: int
+    densities: Densities
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,12 +96,9 @@ class Evaluation:
         steps = grid.steps if when.at_ms is None else np.full(grid.size, when.at_ms, np.int64)
         return steps - when.offset_ms
 
-    def without_names(self, vector: Vector, *, unique: bool = True) -> Vector:
-        """Take metric names away, now or later; `unique` refuses series that become the same."""
-        result = drop_names(vector, delayed=self.dialect.delayed_name_removal)
-        if unique and not self.dialect.delayed_name_removal:
-            refuse_duplicates(result.labels)
-        return result
+    def without_names(self, vector: Vector) -> Vector:
+        """Take metric names away, now or later; refuses series that become the same."""
+        return drop_names(vector, delayed=self.dialect.delayed_name_removal, refuse_equal=True)
 
 
 def fail(message: str) -> QueryError:

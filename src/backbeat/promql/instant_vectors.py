@@ -16,6 +16,7 @@ from backbeat.promql.evaluation import Evaluation
 from backbeat.promql.kernels import extended
 from backbeat.promql.kernels.windows import Columns, Windows, newest
 from backbeat.promql.samples import Selection, selection
+from backbeat.promql.slicing import over_time
 from backbeat.promql.timing import FixedTime
 from backbeat.promql.vector import Grid, Vector, empty_vector
 
@@ -23,27 +24,33 @@ Kernel = Callable[[Columns], tuple[Float64s, Bools]]
 
 
 def vector_selector(ev: Evaluation, node: VectorSelector, grid: Grid) -> Vector:
-    at = ev.moments(ev.timing.of(node), grid)
+    when = ev.timing.of(node)
     lookback = ev.lookback_ms
-    if node.mode is RangeMode.SMOOTHED:
+
+    def smoothed(piece: Grid, steps: slice) -> Vector:
+        at = ev.moments(when, piece)
         chosen = _select(ev, node, at, after_ms=lookback, with_stale=False)
-        return assemble(chosen, grid, lambda columns: extended.at_instants(columns, at, lookback))
-    chosen = _select(ev, node, at, after_ms=0, with_stale=True)
-    return assemble(chosen, grid, lambda columns: _newest_values(columns, at, lookback))
+        return assemble(chosen, piece, lambda columns: extended.at_instants(columns, at, lookback))
+
+    def plain(piece: Grid, steps: slice) -> Vector:
+        at = ev.moments(when, piece)
+        chosen = _select(ev, node, at, after_ms=0, with_stale=True)
+        return assemble(chosen, piece, lambda columns: _newest_values(columns, at, lookback))
+
+    if node.mode is RangeMode.SMOOTHED:
+        return over_time(ev, node.matchers, grid, 2 * lookback, smoothed)
+    return over_time(ev, node.matchers, grid, lookback, plain)
 
 
 def sample_times(ev: Evaluation, node: VectorSelector, grid: Grid, when: FixedTime) -> Vector:
     """When the selected samples were taken: the same series, with seconds as values."""
-    at = ev.moments(when, grid)
-    lookback = ev.lookback_ms
 
-    def times(columns: Columns) -> tuple[Float64s, Bools]:
-        index, found = newest(columns, at, lookback)
-        windows = Windows(columns, index, index)
-        present = _not_stale(windows, index, found)[1]
-        return np.broadcast_to(windows.spread(windows.take_times(index)) / 1000, present.shape), present
+    def compute(piece: Grid, steps: slice) -> Vector:
+        at = ev.moments(when, piece)
+        chosen = _select(ev, node, at, after_ms=0, with_stale=True)
+        return assemble(chosen, piece, lambda columns: _newest_times(columns, at, ev.lookback_ms))
 
-    return assemble(_select(ev, node, at, after_ms=0, with_stale=True), grid, times)
+    return over_time(ev, node.matchers, grid, ev.lookback_ms, compute)
 
 
 def _select(
@@ -53,6 +60,7 @@ def _select(
     blocks = ev.queryable.select(node.matchers, first - ev.lookback_ms + 1, last + after_ms)
     chosen = selection(blocks, with_stale=with_stale)
     ev.budget.read += chosen.samples
+    ev.budget.hold(chosen.samples)
     ev.deadline.check()
     return chosen
 
@@ -60,6 +68,13 @@ def _select(
 def _newest_values(columns: Columns, at: Int64s, lookback_ms: int) -> tuple[Float64s, Bools]:
     index, found = newest(columns, at, lookback_ms)
     return _not_stale(Windows(columns, index, index), index, found)
+
+
+def _newest_times(columns: Columns, at: Int64s, lookback_ms: int) -> tuple[Float64s, Bools]:
+    index, found = newest(columns, at, lookback_ms)
+    windows = Windows(columns, index, index)
+    present = _not_stale(windows, index, found)[1]
+    return np.broadcast_to(windows.spread(windows.take_times(index)) / 1000, present.shape), present
 
 
 def _not_stale(windows: Windows, index: Int64s, found: Bools) -> tuple[Float64s, Bools]:

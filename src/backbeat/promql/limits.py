@@ -7,7 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from backbeat.model.matchers import Matcher
 from backbeat.model.results import QueryCanceled, QueryTimeout, QueryTooLarge
+
+_REMEMBERED = 4096
+"""selectors whose density is remembered"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,21 @@ class Deadline:
             raise QueryCanceled("query was canceled in expression evaluation")
         if self._clock() >= self._end:
             raise QueryTimeout("query timed out in expression evaluation")
+
+
+class Densities:
+    """How many samples a selector gave for each ms, so that a query knows the size of its pieces."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Matcher, ...], float] = {}
+
+    def get(self, matchers: tuple[Matcher, ...]) -> float | None:
+        return self._known.get(matchers)
+
+    def learn(self, matchers: tuple[Matcher, ...], density: float) -> None:
+        if len(self._known) >= _REMEMBERED:
+            self._known = {}
+        self._known[matchers] = density
 
 
 class Budget:

@@ -46,23 +46,22 @@ def _rate(is_counter: bool, is_rate: bool) -> RangeFunction:
 
 
 def _sum(a: RangeArguments) -> Found:
-    sums, lost = folds.compensated_sum(a.windows)
-    return np.where(np.isfinite(sums), sums + lost, sums), _nonempty(a.windows)
+    return folds.sums(a.windows), _nonempty(a.windows)
 
 
 def _mean(a: RangeArguments) -> Found:
     windows = a.windows
     counts = windows.spread(windows.counts)
-    sums, lost = folds.compensated_sum(windows)
-    means = np.where(np.isfinite(sums), sums / counts + lost / counts, sums)
+    sums = folds.sums(windows)
+    means = sums / counts
     values = windows.columns.values
-    if not np.isfinite(sums[np.broadcast_to(counts > 0, sums.shape)]).all() and np.isfinite(values).any():
+    overflown = ~np.isfinite(sums) & (counts > 0)
+    if overflown.any() and np.isfinite(values).any():
         # A sum may overflow where the mean does not: sum a power of two smaller.
         columns = windows.columns
         small = Columns(values * 2.0**-64, columns.rows, columns.groups, columns.times, columns.starts)
-        scaled, scaled_lost = folds.compensated_sum(Windows(small, windows.lo, windows.hi))
-        scaled = (scaled + scaled_lost) / counts * 2.0**64
-        means = np.where(~np.isfinite(sums) & np.isfinite(scaled), scaled, means)
+        scaled = folds.sums(Windows(small, windows.lo, windows.hi)) / counts * 2.0**64
+        means = np.where(overflown & np.isfinite(scaled), scaled, means)
     return means, _nonempty(windows)
 
 

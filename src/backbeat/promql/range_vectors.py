@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backbeat.model.arrays import Bools, Float64s, Int64s
-from backbeat.model.labels import Labels
+from backbeat.model.labels import METRIC_NAME, Labels
 from backbeat.model.samples import SampleBlock
 from backbeat.promql.ast import Call, Expr, MatrixSelector, RangeMode, Subquery, VectorSelector
 from backbeat.promql.evaluation import Evaluation, fail, unwrapped
@@ -20,7 +20,8 @@ from backbeat.promql.kernels import extended
 from backbeat.promql.kernels.windows import Columns, half_open
 from backbeat.promql.range_functions import RANGE_FUNCTIONS, Found, RangeArguments
 from backbeat.promql.samples import Selection, selection
-from backbeat.promql.vector import Grid, Vector, constant, drop_names, refuse_duplicates
+from backbeat.promql.slicing import over_time
+from backbeat.promql.vector import Grid, Vector, constant
 
 ANCHORED_FUNCTIONS = ("changes", "delta", "increase", "rate", "resets")
 SMOOTHED_FUNCTIONS = ("delta", "increase", "rate")
@@ -47,15 +48,26 @@ def range_call(ev: Evaluation, node: Call, grid: Grid) -> Vector:
     assert isinstance(argument, MatrixSelector | Subquery)
     _check_mode(node.function, argument)
     numbers = [ev.scalar(arg, grid) for i, arg in enumerate(args) if i != place]
-    read = _read(ev, argument, grid)
-    result = assemble(read.chosen, grid, _kernel(ev, node.function, read, numbers, grid))
+
+    def compute(piece: Grid, steps: slice) -> Vector:
+        read = _read(ev, argument, piece)
+        kernel = _kernel(ev, node.function, read, [number[steps] for number in numbers], piece)
+        return _marked(ev, node.function, assemble(read.chosen, piece, kernel), read)
+
+    if isinstance(argument, Subquery):
+        result = compute(grid, slice(0, grid.size))
+    else:
+        reach = ev.timing.range_ms(argument)
+        if argument.selector.mode is not RangeMode.PLAIN:
+            reach += 2 * ev.lookback_ms
+        result = over_time(ev, argument.selector.matchers, grid, reach, compute)
     if node.function == "quantile_over_time" and result.labels:
         _check_quantile(ev, node, numbers[0])
     if node.function == "absent_over_time":
         return _absent(argument, result, grid)
     if node.function in ("rate", "increase"):
         _doubt_counters(ev, result.labels, node.args[0])
-    return _named(ev, node.function, result, read)
+    return result if node.function in _KEEPS_NAME else ev.without_names(result)
 
 
 def _kernel(
@@ -126,6 +138,7 @@ def read_range(ev: Evaluation, selector: VectorSelector, first: int, last: int, 
         end += ev.lookback_ms
     chosen = selection(ev.queryable.select(selector.matchers, start, end), with_stale=False)
     ev.budget.read += chosen.samples
+    ev.budget.hold(chosen.samples)
     ev.deadline.check()
     return chosen
 
@@ -143,21 +156,14 @@ def subquery(ev: Evaluation, node: Subquery, grid: Grid) -> Vector:
     return ev.vector(node.expr, subquery_grid(ev, node, grid))
 
 
-def _named(ev: Evaluation, function: str, result: Vector, read: _Range) -> Vector:
-    """Without metric names, except for functions that only choose among the samples."""
-    if ev.dialect.delayed_name_removal:
-        if function not in _KEEPS_NAME:
-            return drop_names(result, delayed=True)
-        if read.nameless is None:
-            return result
-        # Rows without samples have gone; find the marks of those that stayed.
-        marks = dict(zip(read.chosen.labels, read.nameless.tolist(), strict=True))
-        nameless = np.array([marks[labels] for labels in result.labels], bool)
-        return Vector(result.labels, result.values, result.present, nameless)
-    if function not in _KEEPS_NAME:
-        result = drop_names(result, delayed=False)
-    refuse_duplicates(result.labels)
-    return result
+def _marked(ev: Evaluation, function: str, result: Vector, read: _Range) -> Vector:
+    """Functions that only choose among samples keep the marks of a subquery's series."""
+    if function not in _KEEPS_NAME or read.nameless is None:
+        return result
+    # Rows without samples have gone; find the marks of those that stayed.
+    marks = dict(zip(read.chosen.labels, read.nameless.tolist(), strict=True))
+    nameless = np.array([marks[labels] for labels in result.labels], bool)
+    return Vector(result.labels, result.values, result.present, nameless)
 
 
 def _doubt_counters(ev: Evaluation, all_labels: Sequence[Labels], argument: Expr) -> None:
@@ -166,7 +172,10 @@ def _doubt_counters(ev: Evaluation, all_labels: Sequence[Labels], argument: Expr
             if name and type_ not in ("counter", "histogram"):
                 ev.notes.possible_non_counter_type(name, type_, argument.span)
         return
-    for name in {labels.metric: None for labels in all_labels}:
+    first = dict.fromkeys(labels[:1] for labels in all_labels)
+    if not all(pair and pair[0][0] == METRIC_NAME for pair in first):
+        first = dict.fromkeys(((METRIC_NAME, labels.metric),) for labels in all_labels)
+    for ((_, name),) in first:
         if name and not name.endswith(_COUNTER_ENDINGS):
             ev.notes.possible_non_counter(name, argument.span)
 

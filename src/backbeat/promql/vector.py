@@ -32,6 +32,14 @@ class Grid:
     def steps(self) -> Int64s:
         return self.start_ms + self.step_ms * np.arange(self.size, dtype=np.int64)
 
+    def part(self, steps: slice) -> Grid:
+        """Some of the steps."""
+        return Grid(
+            self.start_ms + steps.start * self.step_ms,
+            self.start_ms + (steps.stop - 1) * self.step_ms,
+            self.step_ms,
+        )
+
     @property
     def first(self) -> Grid:
         return Grid(self.start_ms, self.start_ms, self.step_ms)
@@ -94,11 +102,21 @@ def without_metadata(labels: Labels) -> Labels:
     return labels.drop(*METADATA_LABELS)
 
 
-def drop_names(vector: Vector, *, delayed: bool) -> Vector:
-    """What every operator does whose result is no longer the metric: now, or as a mark for later."""
+def drop_names(vector: Vector, *, delayed: bool, refuse_equal: bool = False) -> Vector:
+    """What every operator does whose result is no longer the metric: now, or as a mark for later.
+
+    refuse_equal: raise where series that differed by name alone become the same.
+    """
     if delayed:
         return replace(vector, nameless=np.ones(len(vector.labels), bool))
-    return vector.named([without_metadata(labels) for labels in vector.labels])
+    labels = [without_metadata(own) for own in vector.labels]
+    # Series of one metric differ by other labels, so that nothing needs to be compared.
+    one_metric = len({own[:1] for own in vector.labels}) == 1 and all(
+        len(own) == len(new) + 1 for own, new in zip(vector.labels, labels, strict=True)
+    )
+    if refuse_equal and not one_metric:
+        refuse_duplicates(labels)
+    return vector.named(labels)
 
 
 def remove_marked_names(vector: Vector) -> Vector:

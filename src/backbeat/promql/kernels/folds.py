@@ -14,26 +14,23 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
-from backbeat.promql.kernels.windows import Array, Columns, Windows
+from backbeat.promql.kernels.windows import CACHED, Array, Columns, Windows
 
 State = tuple[Array, ...]
 Merge = Callable[[State, State], State]
 
-CACHED_SAMPLES = 1 << 16
-"""samples of a block of series whose tables stay in a core's cache"""
-
 
 def row_blocks(windows: Windows) -> Iterator[tuple[slice, Windows]]:
-    """Split a rectangle into blocks of series that fit a core's cache; anything else is one block."""
+    """Split a rectangle into blocks of series whose tables fit a core's cache; anything else is one block."""
     columns = windows.columns
     series = len(columns.rows)
     if not columns.is_rectangle:
         yield slice(0, series), windows
         return
-    height = max(1, CACHED_SAMPLES // max(1, len(columns.times), windows.lo.shape[1]))
+    height = max(1, CACHED // max(1, len(columns.times), windows.lo.shape[1]))
     for begin in range(0, series, height):
-        end = min(begin + height, series)
-        yield slice(begin, end), Windows(columns.block(begin, end), windows.lo, windows.hi)
+        rows = slice(begin, min(begin + height, series))
+        yield rows, Windows(columns.part(rows), windows.lo, windows.hi)
 
 
 def fold(windows: Windows, leaves: State, merge: Merge) -> State:
@@ -98,13 +95,22 @@ def _merge_sums(one: State, two: State) -> State:
     return total, one[1] + two[1] + lost
 
 
-def compensated_sum(windows: Windows) -> tuple[Float64s, Float64s]:
-    """The sum of each window and the rounding error to add to it: (series, steps) each."""
-    sums, lost = np.empty(windows.shape), np.empty(windows.shape)
+def _add(one: State, two: State) -> State:
+    return (one[0] + two[0],)
+
+
+def sums(windows: Windows) -> Float64s:
+    """The sum of each window, with the digits that Kahan summation keeps: (series, steps)."""
+    out = np.empty(windows.shape)
     for rows, block in row_blocks(windows):
         values = block.columns.values
-        sums[rows], lost[rows] = fold(block, (values, np.zeros_like(values)), _merge_sums)
-    return sums, lost
+        if float(values.min(initial=0.0)) >= 0.0:
+            # Nothing cancels, and adding by halves rounds no more than a few times.
+            (out[rows],) = fold(block, (values,), _add)
+        else:
+            total, lost = fold(block, (values, np.zeros_like(values)), _merge_sums)
+            out[rows] = np.where(np.isfinite(total), total + lost, total)
+    return out
 
 
 def _largest(one: State, two: State) -> State:

@@ -70,35 +70,34 @@ def extrapolated(
     returns: (series, steps) values; (series or 1, steps) whether two samples were there
     """
     counts = windows.counts
-    last = windows.hi - 1
-    first_ms, last_ms = windows.take_times(windows.lo), windows.take_times(last)
+    first_ms, last_ms = windows.take_times(windows.lo), windows.take_times(windows.hi - 1)
     sampled_s = (last_ms - first_ms) / 1000
     to_start = (first_ms - (ends - range_ms)) / 1000
     to_end = (ends - last_ms) / 1000
     spacing = sampled_s / np.maximum(counts - 1, 1)
     threshold = spacing * 1.1
     to_start = np.where(to_start >= threshold, spacing / 2, to_start)
-    to_end = np.where(to_end >= threshold, spacing / 2, to_end)
-    values = windows.columns.values
-    first = windows.take(values, windows.lo)
-    result = windows.take(values, last)
-    result -= first
-    sampled_s, to_start, to_end = (windows.spread(one) for one in (sampled_s, to_start, to_end))
-    if is_counter:
-        lost = lost_to_resets(windows)
-        if lost is not None:
-            result += lost
-        # A counter cannot have been negative: its line is not extended beyond where it was zero.
-        to_zero = np.divide(first, result, out=first)
-        to_zero *= sampled_s
-        shorter = (result > 0) & (to_zero >= 0) & (to_zero < to_start)
-        to_start = np.where(shorter, to_zero, to_start)
-    factor = to_start + (sampled_s + to_end)
-    factor /= sampled_s
-    if is_rate:
-        factor /= range_ms / 1000
-    result *= factor
-    return result, windows.spread(counts >= 2)
+    sampled_and_end = sampled_s + np.where(to_end >= threshold, spacing / 2, to_end)
+    scale = sampled_s * (range_ms / 1000) if is_rate else sampled_s
+    lost = lost_to_resets(windows) if is_counter else None
+    out = np.empty(windows.shape)
+    for rows, part in windows.parts():
+        values = part.columns.values
+        first = part.take(values, part.lo)
+        result = np.subtract(part.take(values, part.hi - 1), first, out=out[rows])
+        extended = part.spread(to_start)
+        if is_counter:
+            if lost is not None:
+                result += lost[rows]
+            # A counter cannot have been negative: its line is not extended beyond where it was zero.
+            to_zero = np.divide(first, result, out=first)
+            to_zero *= part.spread(sampled_s)
+            shorter = (to_zero >= 0) & (to_zero < extended) & (result > 0)
+            extended = np.where(shorter, to_zero, extended)
+        factor = extended + part.spread(sampled_and_end)
+        factor /= part.spread(scale)
+        result *= factor
+    return out, windows.spread(counts >= 2)
 
 
 def instant(windows: Windows, *, is_rate: bool) -> tuple[Float64s, Bools]:

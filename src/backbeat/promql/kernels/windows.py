@@ -9,6 +9,7 @@ In:  flat arrays, built by `promql.samples`. Out: `Windows`, to the kernels of r
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
 
 Array = NDArray[Any]
+CACHED = 1 << 16
+"""numbers of an array that stays in a core's cache"""
 Side = Literal["left", "right"]
 
 
@@ -61,17 +64,14 @@ class Columns:
         found -= self.starts[:-1, np.newaxis]
         return found
 
-    def block(self, begin: int, end: int) -> Columns:
-        """The series from `begin` until before `end` of a rectangle."""
-        width = len(self.times)
-        count = end - begin
-        return Columns(
-            self.values[begin * width : end * width],
-            self.rows[:count],
-            self.groups[:count],
-            self.times,
-            self.starts,
-        )
+    def part(self, rows: slice) -> Columns:
+        """Some of the series. A rectangle's part is one, too; else `values` stays whole."""
+        values = self.values
+        if self.is_rectangle:
+            width = len(self.times)
+            values = values[rows.start * width : rows.stop * width]
+        offset = 0 if values is self.values else self.rows[rows.start]
+        return Columns(values, self.rows[rows] - offset, self.groups[rows], self.times, self.starts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,14 @@ class Windows:
     def shape(self) -> tuple[int, int]:
         """(series, steps)"""
         return len(self.columns.rows), self.lo.shape[1]
+
+    def parts(self) -> Iterator[tuple[slice, Windows]]:
+        """Blocks of series whose windows fit a core's cache."""
+        series, steps = self.shape
+        height = max(1, CACHED // max(1, steps))
+        for begin in range(0, series, height):
+            rows = slice(begin, min(begin + height, series))
+            yield rows, Windows(self.columns.part(rows), self.lo, self.hi)
 
     def spread(self, per_group: Array) -> Array:
         """(groups, steps) to (series, steps), or to (1, steps) where one group has all series."""
