@@ -183,8 +183,8 @@ def _without_empty(
 ) -> SampleBlock | None:
     """Leave out series without a sample, and moments without any."""
     if present is not None:
-        series: Bools = present.any(axis=1)
-        samples: Bools = present.any(axis=0)
+        series: Bools = np.asarray(present.any(axis=1))
+        samples: Bools = np.asarray(present.any(axis=0))
         if not series.any():
             return None
         if not series.all():

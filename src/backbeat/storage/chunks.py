@@ -37,6 +37,10 @@ class Source(Protocol):
         """
         ...
 
+    def presence(self, rows: Int32s | None, first: int, last: int) -> Bools | None:
+        """Which of those cells hold a sample, without reading them; None: all. rows: None for all series."""
+        ...
+
 
 class HeadChunk(Source, Protocol):
     """A source whose rows are columns of a cohort."""
@@ -44,6 +48,11 @@ class HeadChunk(Source, Protocol):
     @property
     def columns(self) -> Int32s:
         """(series,) column of the cohort, sorted"""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """memory it takes"""
         ...
 
 
@@ -172,7 +181,10 @@ class RawChunk:
         columns: Int32s,
         order: Int64s | None = None,
     ) -> None:
-        """values, present: (more rows, more slots), row-major; order: which row comes when, None: as they stand."""
+        """values, present: (more rows, more slots), row-major.
+
+        order: which row comes when; None: as they stand.
+        """
         self.times = times
         self._slot_columns = columns
         self._values = values
@@ -192,10 +204,15 @@ class RawChunk:
         chosen = slice(first, last) if self._order is None else self._order[first:last]
         slots = self._slots[rows]
         values = np.ascontiguousarray(self._values[chosen][:, slots].T)
+        return values, self.presence(rows, first, last)
+
+    def presence(self, rows: Int32s | None, first: int, last: int) -> Bools | None:
         if self._present is None:
-            return values, None
+            return None
+        chosen = slice(first, last) if self._order is None else self._order[first:last]
+        slots = self._slots if rows is None else self._slots[rows]
         present = np.ascontiguousarray(self._present[chosen][:, slots].T)
-        return values, None if present.all() else present
+        return None if present.all() else present
 
     @property
     def size_bytes(self) -> int:
@@ -224,12 +241,15 @@ class SealedChunk:
             values.flags.writeable = False
             if self.cache is not None:
                 self.cache.put(key, values, values.nbytes)
+        return values[:, first:last], self.presence(rows, first, last)
+
+    def presence(self, rows: Int32s | None, first: int, last: int) -> Bools | None:
         if self._present is None:
-            return values[:, first:last], None
-        present = np.unpackbits(self._present[rows], axis=1, count=len(self.times))[:, first:last].view(
-            np.bool_
-        )
-        return values[:, first:last], None if present.all() else present
+            return None
+        packed = self._present if rows is None else self._present[rows]
+        bits = np.unpackbits(packed, axis=1, count=len(self.times))
+        present = bits[:, first:last].view(np.bool_)
+        return None if present.all() else present
 
     @property
     def size_bytes(self) -> int:

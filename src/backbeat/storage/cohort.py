@@ -8,7 +8,7 @@ may keep it; the series behind a column that was long without samples is forgott
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,8 @@ class Layout:
     columns: Int32s
     ids: Int32s
     """(columns,) series numbers"""
+    key: bytes = b""
+    """the columns as the caller names them"""
     chunk: OpenChunk | None = None
     """the open chunk that `slots` belongs to"""
     slots: Int32s | None = None
@@ -55,12 +57,15 @@ class HeadCohort:
         self.closed = False
         self.is_sparse = False
         """whether most cells of the last chunk were empty"""
+        self.is_gone = False
+        """whether the head let go of it"""
         self.forgets = 0
         """changes whenever columns are forgotten"""
         self._slot_of: Int32s = np.full(16, -1, np.int32)
         self._chunk_rows = chunk_rows
         self._layouts: OrderedDict[bytes, Layout] = OrderedDict()
         self._dormant: OrderedDict[int, Labels] = OrderedDict()
+        self._dormant_columns: dict[Labels, int] = {}
 
     def add_columns(self, numbers: Iterable[int], first: int | None = None) -> range:
         """New columns for these series. first: the number of the first, when the log says so."""
@@ -75,16 +80,15 @@ class HeadCohort:
             self.width += 1
         return range(first, self.width)
 
-    def layout(self, columns: Int32s) -> Layout | None:
-        """The layout of these columns, if it was seen lately."""
-        key = columns.tobytes()
+    def layout(self, key: bytes) -> Layout | None:
+        """The layout of the columns with these bytes, if it was seen lately."""
         found = self._layouts.get(key)
         if found is not None:
             self._layouts.move_to_end(key)
         return found
 
     def add_layout(self, layout: Layout) -> None:
-        self._layouts[layout.columns.tobytes()] = layout
+        self._layouts[layout.key] = layout
         if len(self._layouts) > _MOST_LAYOUTS:
             self._layouts.popitem(last=False)
 
@@ -140,19 +144,26 @@ class HeadCohort:
         each = [chunk.columns for chunk in self.chunks()]
         return np.unique(np.concatenate(each)).astype(np.int32) if each else np.empty(0, np.int32)
 
-    def forget(self, columns: Int32s, labels: Iterable[Labels]) -> None:
+    def forget(self, columns: Int32s, labels: Sequence[Labels]) -> None:
         """The series of these columns left memory."""
         self.forgets += 1
-        self.ids[columns] = -1
-        self._dormant.update(zip(columns.tolist(), labels, strict=True))
-        gone = set(columns.tolist())
+        gone = np.isin(self.ids, self.ids[columns])
+        gone[self.width :] = False
         for key, layout in list(self._layouts.items()):
-            if not gone.isdisjoint(layout.columns.tolist()):
+            if gone[layout.columns].any():
                 del self._layouts[key]
+        self.ids[gone] = -1
+        self._dormant.update(zip(columns.tolist(), labels, strict=True))
+        self._dormant_columns.update(zip(labels, columns.tolist(), strict=True))
         # Callers forget columns too, long before this many others came and went.
         living = int(np.count_nonzero(self.ids[: self.width] >= 0))
         while len(self._dormant) > max(_LEAST_DORMANT, 4 * living):
-            self._dormant.popitem(last=False)
+            _, oldest = self._dormant.popitem(last=False)
+            del self._dormant_columns[oldest]
+
+    def dormant_column(self, labels: Labels) -> int:
+        """The column that a forgotten series had, or -1."""
+        return self._dormant_columns.get(labels, -1)
 
     def wake(self, column: int) -> Labels:
         """The labels of a forgotten column. Raises LookupError if it was given up for good."""
@@ -161,6 +172,7 @@ class HeadCohort:
             raise LookupError(
                 f"column {column} of cohort {self.name!r} was idle for too long; ask columns() again"
             )
+        del self._dormant_columns[labels]
         return labels
 
     def _room_for(self, layout: Layout) -> tuple[OpenChunk, Int32s | None]:

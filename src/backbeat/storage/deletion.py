@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from backbeat.model.arrays import Int32s
+from backbeat.storage.assemble import assemble
 from backbeat.storage.chunks import HeadChunk, RawChunk
 from backbeat.storage.cohort import times_within
 from backbeat.storage.head import Head, Placed
+from backbeat.storage.irregular import note_newest
 from backbeat.storage.keys import Keys
+from backbeat.storage.series_table import NEVER
 
 
 def delete_from_head(head: Head, start_ms: int, end_ms: int, keys: Keys) -> int:
@@ -29,7 +33,16 @@ def delete_from_head(head: Head, start_ms: int, end_ms: int, keys: Keys) -> int:
                 if count:
                     cohort.sealed[place] = kept
                     deleted += count
+        _find_newest_again(head, numbers)
         return deleted
+
+
+def _find_newest_again(head: Head, numbers: Int32s) -> None:
+    """What was deleted may come again, from its first sample on."""
+    head.table.newest[numbers] = NEVER
+    head.table.blocks_asked[numbers] = False
+    for block in assemble(head.parts(head.placed(numbers), NEVER, -NEVER - 1)):
+        note_newest(head, block)
 
 
 def _without(chunk: HeadChunk, placed: Placed, start_ms: int, end_ms: int) -> tuple[HeadChunk, int]:

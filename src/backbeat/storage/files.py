@@ -69,6 +69,20 @@ class Quarantine:
         self.count = 0
         """damages since the start"""
 
+    def move(self, path: Path, what: str) -> None:
+        """Take a whole directory out of the way."""
+        self.count += 1
+        target, number = self._directory / f"block-{path.name}", 1
+        try:
+            self._directory.mkdir(exist_ok=True)
+            while target.exists():
+                number += 1
+                target = self._directory / f"block-{path.name}.{number}"
+            path.rename(target)
+            log.error("%s; it is kept in %s", what, target)
+        except OSError as error:
+            log.error("%s; it could not be moved to quarantine: %s", what, error)
+
     def keep(self, origin: str, content: bytes, what: str) -> None:
         """Keep a copy of damaged bytes and say so; failing to keep them is said, too."""
         self.count += 1

@@ -33,6 +33,8 @@ class CohortHandle:
         head, cohort = self._head, self._cohort
         values = np.ascontiguousarray(values, np.float64)
         with head.lock:
+            if cohort.is_gone:
+                raise LookupError(f"cohort {cohort.name!r} was closed; open it again")
             layout = self._layout
             if columns is not self._columns or layout is None or cohort.forgets != self._forgets:
                 layout = self._layout = head.layout(cohort, columns)

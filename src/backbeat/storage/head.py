@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from threading import RLock
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -99,6 +99,8 @@ class Head:
             fresh: dict[Labels, int] = {}
             for place, labels in enumerate(series):
                 column = self._column(cohort, labels)
+                if column < 0 and (column := cohort.dormant_column(labels)) >= 0:
+                    self._wake(cohort, column)
                 if column < 0:
                     column = cohort.width + fresh.setdefault(labels, len(fresh))
                 found[place] = column
@@ -121,35 +123,56 @@ class Head:
         """Give series the next columns of the cohort."""
         numbers = [self.table.add(labels) for labels in series]
         for number, column in zip(numbers, cohort.add_columns(numbers, first), strict=True):
-            self.table.add_place(number, cohort.number, column)
-            if cohort.irregular:
-                self.table.home_cohort[number] = cohort.number
-                self.table.home_column[number] = column
+            self._note_place(cohort, number, column)
 
     def layout(self, cohort: HeadCohort, columns: Int32s) -> Layout:
         """The layout of a row with these columns."""
-        found = cohort.layout(columns)
+        key = columns.tobytes()
+        found = cohort.layout(key)
         if found is None:
-            self._wake(cohort, columns)
-            found = Layout(0, columns.copy(), cohort.ids[columns])
+            for column in columns[cohort.ids[columns] < 0].tolist():
+                self._wake(cohort, column)
+            ids = cohort.ids[columns]
+            found = Layout(0, self._own_columns(cohort, columns, ids), ids, key)
             cohort.add_layout(found)
         return found
 
-    def _wake(self, cohort: HeadCohort, columns: Int32s) -> None:
-        """Bring forgotten series back whose columns the caller still knows."""
-        for column in columns[cohort.ids[columns] < 0].tolist():
-            labels = cohort.wake(column)
-            self.wal.define(records.columns_record(cohort.number, column, [labels]))
-            self.restore_column(cohort, column, labels)
+    def _own_columns(self, cohort: HeadCohort, columns: Int32s, ids: Int32s) -> Int32s:
+        """The columns under which these series are found: one each, whatever the caller calls them."""
+        own = np.where(self.table.place_cohort[ids] == cohort.number, self.table.place_column[ids], columns)
+        for each in np.flatnonzero(self.table.place_cohort[ids] != cohort.number).tolist():
+            places = self.table.places(int(ids[each]))
+            own[each] = next(column for at, column in places if at == cohort.number)
+        return own
+
+    def _wake(self, cohort: HeadCohort, column: int) -> None:
+        """Bring a forgotten series back, whose column the caller still knows."""
+        labels = cohort.wake(column)
+        self.wal.define(records.columns_record(cohort.number, column, [labels]))
+        self.restore_column(cohort, column, labels)
 
     def restore_column(self, cohort: HeadCohort, column: int, labels: Labels) -> None:
         """Let an existing column stand for this series."""
         number = self.table.add(labels)
         cohort.ids[column] = number
-        if (cohort.number, column) not in self.table.places(number):
+        self._note_place(cohort, number, column)
+
+    def restore_layout(self, cohort: HeadCohort, number: int, columns: Int32s) -> Layout:
+        """A layout as the log names it."""
+        ids = cohort.ids[columns]
+        living = ids >= 0
+        own = columns.copy()
+        own[living] = self._own_columns(cohort, columns[living], ids[living])
+        layout = Layout(number, own, ids, columns.tobytes())
+        if living.all():
+            cohort.add_layout(layout)
+        return layout
+
+    def _note_place(self, cohort: HeadCohort, number: int, column: int) -> None:
+        if all(at != cohort.number for at, _ in self.table.places(number)):
             self.table.add_place(number, cohort.number, column)
-        if cohort.irregular:
-            self.table.home_cohort[number], self.table.home_column[number] = cohort.number, column
+            if cohort.irregular:
+                self.table.home_cohort[number], self.table.home_column[number] = cohort.number, column
 
     def number_layout(self, cohort: HeadCohort, layout: Layout) -> int:
         """The layout's number in the log, which is told of it now if it is new."""
@@ -225,11 +248,21 @@ class Head:
         numbers, cohorts, columns = numbers[order], cohorts[order], columns[order]
         bounds = np.flatnonzero(np.diff(cohorts, prepend=-1, append=-1)).tolist()
         keys = table.keys[numbers]
-        labels = [table.labels[number] for number in numbers.tolist()]
+        labels = self.labels_of(numbers)
         return [
-            Placed(self.cohorts[int(cohorts[start])], columns[start:end], keys[start:end], labels[start:end])  # type: ignore[arg-type]
+            Placed(self.cohorts[int(cohorts[start])], columns[start:end], keys[start:end], labels[start:end])
             for start, end in pairwise(bounds)
         ]
+
+    def labels_of(self, numbers: Int32s) -> list[Labels]:
+        known = cast("list[Labels]", self.table.labels)
+        return [known[number] for number in numbers.tolist()]
+
+    def oldest_ms(self) -> int | None:
+        """Time of the oldest sample in memory."""
+        with self.lock:
+            times = [oldest for cohort in self.cohorts.values() if (oldest := cohort.oldest_ms()) is not None]
+        return min(times, default=None)
 
     def parts(self, placed: Sequence[Placed], start_ms: int, end_ms: int) -> dict[str, list[Part]]:
         """What memory holds of the matched series in [start_ms, end_ms]."""

@@ -15,12 +15,12 @@ import numpy as np
 from backbeat.model.appender import Appended
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
 from backbeat.model.labels import Labels
+from backbeat.model.samples import SampleBlock
 from backbeat.storage import records
 from backbeat.storage.assemble import assemble
 from backbeat.storage.cohort import HeadCohort, Layout
 from backbeat.storage.head import Head
 from backbeat.storage.keys import Keys
-from backbeat.storage.series_table import NEVER, NONE_STORED
 
 _WIDEST_HOME = 50_000
 _FOREVER = 2**63 - 1
@@ -108,19 +108,27 @@ def judge(
 
 def _newest_known(head: Head, numbers: Int32s, times: Int64s) -> Int64s:
     """The newest sample of each sample's series, in memory or in a block."""
-    newest = head.table.newest
-    found = newest[numbers]
     if len(times) and times.min() <= head.older.newest_ms:
-        unknown = np.unique(numbers[(found == NEVER) & (times <= head.older.newest_ms)])
+        unknown = np.unique(numbers[~head.table.blocks_asked[numbers] & (times <= head.older.newest_ms)])
         if len(unknown):
-            newest[unknown] = NONE_STORED
-            parts = head.older.parts_of_keys(head.table.keys[unknown], int(times.min()), _FOREVER)
-            for block in assemble(parts):
-                for row, labels in enumerate(block.labels):
-                    has = block.times if block.present is None else block.times[block.present[row]]
-                    newest[head.table.by_labels[labels]] = has[-1]
-            found = newest[numbers]
-    return found
+            ask_blocks(head, unknown, int(times.min()))
+    return head.table.newest[numbers]
+
+
+def ask_blocks(head: Head, numbers: Int32s, since_ms: int) -> None:
+    """Take the newest samples in blocks into account, as far as they are not older than `since_ms`."""
+    table = head.table
+    table.blocks_asked[numbers] = True
+    for block in assemble(head.older.parts_of_keys(table.keys[numbers], since_ms, _FOREVER)):
+        note_newest(head, block)
+
+
+def note_newest(head: Head, block: SampleBlock) -> None:
+    """The series' newest samples are at least those of the block."""
+    for row, labels in enumerate(block.labels):
+        has = block.times if block.present is None else block.times[block.present[row]]
+        number = head.table.by_labels[labels]
+        head.table.newest[number] = max(int(head.table.newest[number]), int(has[-1]))
 
 
 def _stored_already(head: Head, numbers: Int32s, times: Int64s, bits: Int64s) -> tuple[Bools, Bools]:

@@ -46,8 +46,12 @@ class ReplayReport:
 class _Known:
     layouts: dict[int, Layout] = field(default_factory=dict)
     cohort_of: dict[int, int] = field(default_factory=dict)
-    cut_segment: int = 0
-    cut_through_ms: int = -(2**63)
+    cuts: list[tuple[int, int]] = field(default_factory=list)
+    """(segment, through): rows of earlier segments and times are in a block"""
+
+    def in_blocks_before(self, segment: int) -> int:
+        """Rows of the segment that are older than this are in blocks."""
+        return max((through for before, through in self.cuts if segment < before), default=-(2**63))
 
 
 def replay(directory: Path, head: Head, quarantine: Quarantine) -> ReplayReport:
@@ -66,8 +70,8 @@ def replay(directory: Path, head: Head, quarantine: Quarantine) -> ReplayReport:
     for segment, path in segments(directory):
         report.segments += 1
         head.wal.segment, current = segment, head.wal.segment
+        skip_before = known.in_blocks_before(segment)
         for record in _whole_records(path, quarantine, report):
-            skip_before = known.cut_through_ms if segment < known.cut_segment else -(2**63)
             if record.kind == Kind.ROWS:
                 _replay_rows(record, head, known, skip_before, report)
             elif record.kind == Kind.DELETE:
@@ -96,8 +100,7 @@ def _read_definition(
         head.next_layout = max(head.next_layout, layout + 1)
     elif record.kind == Kind.CUT:
         segment, through_ms = orjson.loads(record.payload)
-        if segment >= known.cut_segment:
-            known.cut_segment, known.cut_through_ms = segment, max(through_ms, known.cut_through_ms)
+        known.cuts.append((segment, through_ms))
 
 
 def _restore_columns(head: Head, number: int, first: int, series: list[Labels]) -> None:
@@ -119,9 +122,8 @@ def _restore_layout(head: Head, known: _Known, layout: int, number: int, columns
     cohort = head.cohorts.get(number)
     if cohort is None or (len(columns) and int(columns.max()) >= cohort.width):
         return
-    restored = Layout(layout, columns, cohort.ids[columns])
-    known.layouts[layout], known.cohort_of[layout] = restored, number
-    cohort.add_layout(restored)
+    known.layouts[layout] = head.restore_layout(cohort, layout, columns)
+    known.cohort_of[layout] = number
 
 
 def _replay_rows(record: Record, head: Head, known: _Known, skip_before: int, report: ReplayReport) -> None:

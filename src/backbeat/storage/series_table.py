@@ -14,16 +14,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from backbeat.model.arrays import Int32s, Int64s
+from backbeat.model.arrays import Bools, Int32s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
 from backbeat.storage.keys import Keys, find_sorted, key_of
 from backbeat.storage.matching import accepted_values, refused_values
 
 NEVER = -(2**63)
-"""newest sample of a series that this process has not seen a sample of; blocks may hold some"""
-NONE_STORED = NEVER + 1
-"""as above, and the blocks were asked"""
+"""time of the newest sample of a series without any"""
 
 
 class SeriesTable:
@@ -37,6 +35,9 @@ class SeriesTable:
         self.by_labels: dict[Labels, int] = {}
         self.keys: Keys = np.empty(1024, np.uint64)
         self.newest: Int64s = np.empty(1024, np.int64)
+        """time of the newest sample that this process knows of; blocks may hold newer ones"""
+        self.blocks_asked: Bools = np.empty(1024, np.bool_)
+        """whether `newest` takes the blocks into account"""
         self.place_cohort: Int32s = np.empty(1024, np.int32)
         self.place_column: Int32s = np.empty(1024, np.int32)
         self.home_cohort: Int32s = np.empty(1024, np.int32)
@@ -66,6 +67,7 @@ class SeriesTable:
                 self._grow()
         self.keys[number] = key_of(own)
         self.newest[number] = NEVER
+        self.blocks_asked[number] = False
         self.place_cohort[number] = self.place_column[number] = -1
         self.home_cohort[number] = self.home_column[number] = -1
         self.by_labels[own] = number
@@ -88,6 +90,18 @@ class SeriesTable:
             return []
         first = (int(self.place_cohort[number]), int(self.place_column[number]))
         return [first, *self.more_places.get(number, ())]
+
+    def remove_places(self, numbers: Sequence[int], cohort: int) -> None:
+        """Forget that the series are in this cohort, which is gone."""
+        self.generation += 1
+        for number in numbers:
+            kept = [place for place in self.places(number) if place[0] != cohort]
+            self.more_places.pop(number, None)
+            self.place_cohort[number], self.place_column[number] = kept[0] if kept else (-1, -1)
+            if len(kept) > 1:
+                self.more_places[number] = kept[1:]
+            if self.home_cohort[number] == cohort:
+                self.home_cohort[number] = self.home_column[number] = -1
 
     def retire(self, numbers: Sequence[int]) -> None:
         """Forget series that have no samples in memory any more."""
@@ -171,7 +185,8 @@ class SeriesTable:
             del self._postings[name]
 
     def _grow(self) -> None:
-        for name in ("keys", "newest", "place_cohort", "place_column", "home_cohort", "home_column"):
+        places = ("place_cohort", "place_column", "home_cohort", "home_column")
+        for name in ("keys", "newest", "blocks_asked", *places):
             old = getattr(self, name)
             new = np.empty(2 * len(old), old.dtype)
             new[: len(old)] = old

@@ -5,9 +5,12 @@ Threads: appends come from one thread, selects from any, `maintain` from another
 
 from __future__ import annotations
 
-import logging
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from backbeat.model.appender import Appended, Exemplar
 from backbeat.model.arrays import Float64s, Int64s
@@ -16,35 +19,49 @@ from backbeat.model.errors import WorldFailure
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
 from backbeat.model.samples import SampleBlock
+from backbeat.storage import records
 from backbeat.storage.assemble import Part, assemble
 from backbeat.storage.block_store import BlockStore
+from backbeat.storage.block_writer import write_block
+from backbeat.storage.cache import ByteCache
+from backbeat.storage.compaction import snapshot_parts
+from backbeat.storage.cutting import head_snapshot
+from backbeat.storage.deletion import delete_from_head
 from backbeat.storage.exemplars import ExemplarRing
-from backbeat.storage.files import Quarantine
+from backbeat.storage.files import Quarantine, fsync_path, size_of
 from backbeat.storage.handle import CohortHandle
 from backbeat.storage.head import Head
 from backbeat.storage.irregular import append_samples
+from backbeat.storage.keeper import Keeper
+from backbeat.storage.keys import Keys
 from backbeat.storage.locking import DirectoryLock
 from backbeat.storage.options import StorageOptions
 from backbeat.storage.replay import ReplayReport, replay
+from backbeat.storage.stats import StorageStats, cardinality
 from backbeat.storage.wal import WriteAheadLog, last_number
-
-log = logging.getLogger(__name__)
 
 
 class Storage:
     """Implements model.appender.Appender and promql.queryable.Queryable over one directory."""
 
     def __init__(
-        self, directory: Path, options: StorageOptions, lock: DirectoryLock, head: Head, blocks: BlockStore
+        self,
+        directory: Path,
+        lock: DirectoryLock,
+        head: Head,
+        blocks: BlockStore,
+        keeper: Keeper,
+        replayed: ReplayReport,
     ) -> None:
         """Use `open_storage`."""
         self.directory = directory
-        self.options = options
+        self.replayed = replayed
+        """what opening found in the log"""
         self._lock = lock
         self._head = head
         self._blocks = blocks
-        self._exemplars = ExemplarRing(options.max_exemplars)
-        self.replayed = ReplayReport()
+        self._keeper = keeper
+        self._exemplars = ExemplarRing(head.options.max_exemplars)
 
     def cohort(self, name: str) -> CohortHandle:
         with self._head.lock:
@@ -64,44 +81,134 @@ class Storage:
         return self._exemplars.select(matchers, start_ms, end_ms)
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[SampleBlock]:
+        """Samples in [start_ms, end_ms] of every series that all matchers accept, each in one block."""
         return assemble(self._parts(matchers, start_ms, end_ms))
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]:
+        """Label sets of series with samples in the range, sorted."""
         found: set[Labels] = set()
         for parts in self._parts(matchers, start_ms, end_ms).values():
             for part in parts:
-                _, present = part.source.read(part.rows, part.first, part.last)
+                present = part.source.presence(part.rows, part.first, part.last)
                 if present is None:
                     found.update(part.labels)
                 else:
-                    has = present.any(axis=1).tolist()
-                    found.update(
-                        labels for labels, any_there in zip(part.labels, has, strict=True) if any_there
-                    )
+                    has = np.flatnonzero(np.asarray(present.any(axis=1)))
+                    found.update(part.labels[each] for each in has.tolist())
         return sorted(found)
 
     def label_names(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[str]:
+        """Names of labels that those series have, sorted."""
         return sorted({name for labels in self.series(matchers, start_ms, end_ms) for name, _ in labels})
 
     def label_values(self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[str]:
-        return sorted({labels.get(name) for labels in self.series(matchers, start_ms, end_ms)} - {""})
+        """Values of the label among those series, sorted."""
+        pairs = {pair for labels in self.series(matchers, start_ms, end_ms) for pair in labels}
+        return sorted(value for own, value in pairs if own == name)
+
+    def delete_series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> None:
+        """Delete the samples in [start_ms, end_ms] of series that all matchers accept.
+
+        Raises StorageUnavailable, OSError; repeating the call then is right.
+        """
+        with self._keeper.lock:
+            found = [
+                part.keys for parts in self._parts(matchers, start_ms, end_ms).values() for part in parts
+            ]
+            if not found:
+                return
+            keys: Keys = np.unique(np.concatenate(found))
+            with self._head.lock:
+                self._head.wal.append(records.delete_record(start_ms, end_ms, keys))
+                delete_from_head(self._head, start_ms, end_ms, keys)
+            self._head.wal.sync()
+            self._blocks.delete(keys, start_ms, end_ms)
+
+    def clean_tombstones(self) -> None:
+        """Free the disk space of what was deleted. Raises OSError."""
+        self._keeper.clean_tombstones()
+
+    def snapshot(self, target: Path) -> None:
+        """Put a copy of everything into a new directory, which can be opened as a data directory.
+
+        Blocks are hard links where the file system allows. Raises OSError.
+        """
+        with self._keeper.lock:
+            blocks = target / "blocks"
+            blocks.mkdir(parents=True)
+            for block in self._blocks.blocks:
+                shutil.copytree(block.path, blocks / block.name, copy_function=_link_or_copy)
+            fsync_path(blocks)
+            memory = head_snapshot(self._head)
+            start_ms = min(
+                (int(chunk.times[0]) for _, chunks in memory.cohorts for chunk in chunks), default=0
+            )
+            write_block(blocks, start_ms, memory.through_ms, snapshot_parts(memory.cohorts))
+
+    def stats(self, limit: int = 10) -> StorageStats:
+        """Figures of now; limit: rows of each cardinality table."""
+        with self._head.lock:
+            chunks = [chunk for cohort in self._head.cohorts.values() for chunk in cohort.chunks()]
+        held = [(chunk, chunk.presence(None, 0, len(chunk.times))) for chunk in chunks]
+        in_memory = sum(
+            len(chunk.times) * len(chunk.columns) if present is None else int(present.sum())
+            for chunk, present in held
+        )
+        oldest = min([int(chunk.times[0]) for chunk in chunks] + [self._blocks.oldest_ms])
+        newest = max([int(chunk.times[-1]) for chunk in chunks] + [self._blocks.newest_ms])
+        tables = cardinality(self._head.table, limit)
+        has_samples = oldest <= newest
+        return StorageStats(
+            series_in_memory=len(self._head.table),
+            samples_in_memory=in_memory,
+            samples_in_blocks=self._blocks.samples,
+            blocks=len(self._blocks.blocks),
+            block_bytes=size_of(self._blocks.directory),
+            log_bytes=size_of(self._head.wal.directory),
+            memory_chunk_bytes=sum(chunk.size_bytes for chunk in chunks),
+            min_ms=oldest if has_samples else None,
+            max_ms=newest if has_samples else None,
+            quarantined=self._blocks.quarantine.count,
+            label_names=tables.label_names,
+            label_value_counts=tables.label_value_counts,
+            metric_names=tables.metric_names,
+            label_pairs=tables.label_pairs,
+        )
+
+    def verify(self) -> list[str]:
+        """Read every block whole; returns one line for each damaged place."""
+        with self._keeper.lock:
+            return [line for block in self._blocks.blocks for line in block.verify()]
+
+    @property
+    def unavailable(self) -> str:
+        """Why samples are refused at the moment; empty: they are taken."""
+        return self._head.wal.unavailable
 
     def sync(self) -> None:
         """Make everything acknowledged so far safe from a power cut."""
         self._head.wal.sync()
 
+    def flush(self) -> None:
+        """Move everything from memory to a block. Raises OSError, StorageUnavailable."""
+        self._keeper.flush()
+
     def maintain(self) -> None:
-        """Whatever must be done now and then; call it about every second, from a worker thread."""
-        self._head.wal.sync()
-        self._head.wal.recover()
+        """Do whatever upkeep is due; call it about every second, from a worker thread. Raises nothing."""
+        self._keeper.run()
 
     def close(self) -> None:
-        """Flush and let go of the directory."""
-        self._head.wal.close()
-        self._lock.release()
+        """Make everything safe and let go of the directory."""
+        with self._keeper.lock:
+            self._head.wal.close()
+            self._lock.release()
 
     def _parts(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> dict[str, list[Part]]:
-        return self._head.parts(self._head.matched(matchers), start_ms, end_ms)
+        # Memory first: what a cut moves to a block meanwhile is then seen twice, which is merged, not missed.
+        result = self._head.parts(self._head.matched(matchers), start_ms, end_ms)
+        for cohort, parts in self._blocks.parts(matchers, start_ms, end_ms).items():
+            result.setdefault(cohort, []).extend(parts)
+        return result
 
 
 def open_storage(directory: Path, settings: StorageOptions, now: Now) -> Storage:
@@ -111,18 +218,7 @@ def open_storage(directory: Path, settings: StorageOptions, now: Now) -> Storage
     """
     lock = DirectoryLock(directory)
     try:
-        wal_directory = directory / "wal"
-        wal_directory.mkdir(exist_ok=True, mode=0o700)
-        wal = WriteAheadLog(
-            wal_directory,
-            last_number(wal_directory) + 1,
-            sync_always=settings.fsync_interval_ms == 0,
-            segment_bytes=settings.segment_bytes,
-        )
-        blocks = BlockStore()
-        head = Head(wal, blocks, settings, now)
-        storage = Storage(directory, settings, lock, head, blocks)
-        storage.replayed = replay(wal_directory, head, Quarantine(directory / "quarantine"))
+        return _open(directory, settings, now, lock)
     except OSError as error:
         lock.release()
         raise WorldFailure(
@@ -131,4 +227,27 @@ def open_storage(directory: Path, settings: StorageOptions, now: Now) -> Storage
     except BaseException:
         lock.release()
         raise
-    return storage
+
+
+def _open(directory: Path, settings: StorageOptions, now: Now, lock: DirectoryLock) -> Storage:
+    quarantine = Quarantine(directory / "quarantine")
+    cache: ByteCache[Float64s] = ByteCache(settings.cache_bytes)
+    blocks = BlockStore(directory / "blocks", quarantine, cache)
+    logs = directory / "wal"
+    logs.mkdir(exist_ok=True, mode=0o700)
+    wal = WriteAheadLog(
+        logs,
+        last_number(logs) + 1,
+        sync_always=settings.fsync_interval_ms == 0,
+        segment_bytes=settings.segment_bytes,
+    )
+    head = Head(wal, blocks, settings, now)
+    replayed = replay(logs, head, quarantine)
+    return Storage(directory, lock, head, blocks, Keeper(head, blocks, cache, settings, now), replayed)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

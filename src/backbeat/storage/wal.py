@@ -74,6 +74,7 @@ class WriteAheadLog:
         self._sync_always = sync_always
         self._segment_bytes = segment_bytes
         self._pending: list[bytes] = []
+        self._journal: list[bytes] | None = None
         self._lock = Lock()
         self._sync_lock = Lock()
         self._lost_sync = False
@@ -83,6 +84,8 @@ class WriteAheadLog:
     def define(self, record: bytes) -> None:
         """Queue a definition; it is written before the next batch."""
         self._pending.append(record)
+        if self._journal is not None:
+            self._journal.append(record)
 
     def append(self, batch: bytes) -> None:
         """Write one batch of records, and before it the definitions. Raises StorageUnavailable."""
@@ -108,15 +111,16 @@ class WriteAheadLog:
         with self._sync_lock:
             with self._lock:
                 closing, self._closing = self._closing, []
-                marks = [(file, len(file.unsynced)) for file in self._files() if file.unsynced]
+                marks = [(file, len(file.unsynced)) for file in [*closing, *self._files()] if file.unsynced]
             for file, count in marks:
                 try:
                     os.fsync(file.descriptor)
                 except OSError as error:
-                    self.sync_failures += 1
-                    self._lost_sync = True
-                    self.unavailable = f"the disk could not keep what was written ({error})"
-                    self._closing += closing
+                    with self._lock:
+                        self.sync_failures += 1
+                        self._lost_sync = True
+                        self.unavailable = f"the disk could not keep what was written ({error})"
+                        self._closing[:0] = closing
                     log.error(
                         "%s: fsync failed: %s; nothing is acknowledged until it works", file.path, error
                     )
@@ -147,29 +151,42 @@ class WriteAheadLog:
                 self._refuse(error)
         return self.segment
 
-    def replace_definitions(self, content: bytes) -> None:
-        """Durably replace all definition files by these definitions. Raises OSError."""
-        with self._sync_lock, self._lock:
-            old = [*self.directory.glob("*" + DEFINITIONS_SUFFIX), *self.directory.glob("*" + COPY_SUFFIX)]
-            self.segment += 1
-            fresh = []
-            for suffix in (DEFINITIONS_SUFFIX, COPY_SUFFIX):
-                path = self._path(self.segment, suffix)
-                write_durably(path, content)
-                fresh.append(LogFile(path))
-            log_file = LogFile(self._path(self.segment, LOG_SUFFIX))
-            fsync_path(self.directory)
-            os.fsync(self._log.descriptor)
-            self._closing += self._files()
-            self._log, self._definitions = log_file, fresh
-            for path in old:
+    def begin_definitions(self) -> None:
+        """From now on remember definitions, for `replace_definitions`."""
+        self._journal = []
+
+    def prepare_definitions(self, content: bytes) -> list[LogFile]:
+        """Durably write new definition files that nothing uses yet. Raises OSError, StorageUnavailable."""
+        number = self.roll()
+        files = []
+        for suffix in (DEFINITIONS_SUFFIX, COPY_SUFFIX):
+            path = self._path(number, suffix)
+            write_durably(path, content)
+            files.append(LogFile(path))
+        return files
+
+    def replace_definitions(self, files: list[LogFile]) -> None:
+        """Use these instead, and delete the others. Raises OSError."""
+        old = definition_files(self.directory)
+        with self._lock:
+            for file in files:
+                file.write(b"".join(self._journal or ()))
+            self._journal = None
+            self._closing += self._definitions
+            self._definitions = files
+        self.sync()
+        kept = {file.path for file in files}
+        for path in old:
+            if path not in kept and not self.unavailable:
                 path.unlink()
 
-    def remove_before(self, segment: int, needed: frozenset[int]) -> None:
-        """Delete segments with smaller numbers, but for those still needed."""
-        for number, path in segments(self.directory):
-            if number < segment and number not in needed:
-                path.unlink()
+    @property
+    def definitions_bytes(self) -> int:
+        return self._definitions[0].size
+
+    def older_segments(self, segment: int) -> list[tuple[int, Path]]:
+        """Segments with smaller numbers."""
+        return [(number, path) for number, path in segments(self.directory) if number < segment]
 
     def close(self) -> None:
         self.sync()
@@ -206,10 +223,8 @@ class WriteAheadLog:
     def _roll_log(self) -> None:
         fresh = LogFile(self._path(self.segment + 1, LOG_SUFFIX))
         fsync_path(self.directory)
-        # Rare (once per segment), and the only fsync under the lock: it must come before the next batch.
-        os.fsync(self._log.descriptor)
         self.segment += 1
-        # Another thread may be syncing it; `sync` closes it afterwards.
+        # Not synced here, where appends wait: `sync` does, and closes it.
         self._closing.append(self._log)
         self._log = fresh
 
@@ -217,9 +232,12 @@ class WriteAheadLog:
         """New files that begin with all that may not be on disk; the old ones stay for replay."""
         fresh = self._open_files(self.segment + 1)
         self.segment += 1
-        for old, new in zip(self._files(), [*fresh[1:], fresh[0]], strict=True):
-            if old.unsynced:
-                new.write(b"".join(old.unsynced))
+        for old, new in zip(self._definitions, fresh[1:], strict=True):
+            new.write(b"".join(old.unsynced))
+        for old in [*self._closing, self._log]:
+            if old.path.suffix == LOG_SUFFIX:
+                fresh[0].write(b"".join(old.unsynced))
+            old.unsynced.clear()
         for new in fresh:
             os.fsync(new.descriptor)
             new.unsynced, new.unsynced_bytes = [], 0

@@ -1,0 +1,154 @@
+"""From memory to blocks: compress full chunks, cut a span of time into a block, forget what left memory.
+
+One thread at a time does this (the keeper's lock); appends and selects go on meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from backbeat.model.arrays import Float64s, Int32s
+from backbeat.storage.assemble import Part
+from backbeat.storage.block_writer import write_block
+from backbeat.storage.cache import ByteCache
+from backbeat.storage.chunks import HeadChunk, RawChunk, seal
+from backbeat.storage.cohort import HeadCohort
+from backbeat.storage.head import Head, Placed, parts_of
+
+
+def compress_full_chunks(head: Head, cache: ByteCache[Float64s]) -> int:
+    """Compress the chunks that are full; returns how many. Reads see either form."""
+    done = 0
+    with head.lock:
+        cohorts = [cohort for cohort in head.cohorts.values() if cohort.sealed]
+    for cohort in cohorts:
+        for chunk in list(cohort.sealed):
+            if not isinstance(chunk, RawChunk):
+                continue
+            compressed: list[HeadChunk] = []
+            for each in seal(chunk):
+                each.cache = cache
+                compressed.append(each)
+            with head.lock:
+                place = cohort.sealed.index(chunk)
+                cohort.sealed[place : place + 1] = compressed
+            done += 1
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What memory held before `through_ms` at one moment."""
+
+    through_ms: int
+    segment: int
+    """rows before it in time and in an earlier log segment are in the cut"""
+    cohorts: list[tuple[Placed, list[HeadChunk]]]
+
+
+def begin_cut(head: Head, through_ms: int) -> Cut:
+    """Fix what goes into the block. Raises StorageUnavailable."""
+    head.wal.sync()
+    with head.lock:
+        segment = head.wal.roll()
+        found = []
+        for cohort in head.cohorts.values():
+            if cohort.open is not None and cohort.open.count and cohort.open.oldest < through_ms:
+                cohort.seal_open()
+            chunks = [chunk for chunk in cohort.sealed if chunk.times[0] < through_ms]
+            if chunks:
+                found.append((cohort, chunks))
+    # Sorting columns and gathering labels needs no lock, because only this thread forgets series.
+    return Cut(through_ms, segment, [(_everyone(head, cohort, chunks), chunks) for cohort, chunks in found])
+
+
+def write_cut(cut: Cut, blocks: Path, start_ms: int) -> Path | None:
+    """Write the cut as a block. Raises OSError."""
+    return write_block(blocks, start_ms, cut.through_ms, _parts_of_cut(cut))
+
+
+def finish_cut(head: Head, cut: Cut) -> None:
+    """Take what is in the block out of memory and, where it can be, out of the log."""
+    for placed, chunks in cut.cohorts:
+        rest = {id(chunk): _after(chunk, cut.through_ms) for chunk in chunks}
+        with head.lock:
+            cohort = placed.cohort
+            kept: list[HeadChunk] = []
+            for chunk in cohort.sealed:
+                remainder = rest.get(id(chunk), chunk)
+                if remainder is not None:
+                    kept.append(remainder)
+            cohort.sealed = kept
+
+
+def head_snapshot(head: Head) -> Cut:
+    """Everything in memory, left where it is."""
+    with head.lock:
+        found = [(cohort, cohort.chunks()) for cohort in head.cohorts.values()]
+        through_ms = head.newest_ms + 1
+        held = [(_everyone(head, cohort, chunks), chunks) for cohort, chunks in found if chunks]
+        return Cut(through_ms, 0, held)
+
+
+def forget_idle_series(head: Head) -> int:
+    """Forget series without a sample in memory; returns how many."""
+    with head.lock:
+        table = head.table
+        living = np.zeros(len(table.labels), np.bool_)
+        for cohort in head.cohorts.values():
+            numbers = cohort.ids[cohort.columns_with_samples()]
+            living[numbers[numbers >= 0]] = True
+        everyone = table.everyone()
+        idle = everyone[~living[everyone]]
+        for placed in head.placed(idle):
+            placed.cohort.forget(placed.columns, placed.labels)
+        table.retire(idle.tolist())
+        for cohort in list(head.cohorts.values()):
+            over = cohort.closed or cohort.irregular
+            if over and not cohort.sealed and (cohort.open is None or not cohort.open.count):
+                _forget_cohort(head, cohort)
+        return len(idle)
+
+
+def _forget_cohort(head: Head, cohort: HeadCohort) -> None:
+    del head.cohorts[cohort.number]
+    del head.by_name[cohort.name]
+    cohort.is_gone = True
+    numbers = cohort.ids[: cohort.width]
+    head.table.remove_places(numbers[numbers >= 0].tolist(), cohort.number)
+
+
+def _everyone(head: Head, cohort: HeadCohort, chunks: Sequence[HeadChunk]) -> Placed:
+    columns: Int32s = np.unique(np.concatenate([chunk.columns for chunk in chunks])).astype(np.int32)
+    numbers = cohort.ids[columns]
+    labels = head.labels_of(numbers)
+    return Placed(cohort, columns, head.table.keys[numbers], labels)
+
+
+def _parts_of_cut(cut: Cut) -> Iterator[tuple[str, Sequence[Part]]]:
+    for found in cut.cohorts:
+        yield from parts_of([found], -(2**63), cut.through_ms - 1).items()
+
+
+def _after(chunk: HeadChunk, through_ms: int) -> HeadChunk | None:
+    """What a chunk holds from `through_ms` on."""
+    times = chunk.times
+    first = int(np.searchsorted(times, through_ms))
+    if first == len(times):
+        return None
+    if first == 0:
+        return chunk
+    rows = np.arange(len(chunk.columns), dtype=np.int32)
+    values, mask = chunk.read(rows, first, len(times))
+    present = None
+    columns = chunk.columns
+    if mask is not None:
+        has = np.flatnonzero(np.asarray(mask.any(axis=1)))
+        if not len(has):
+            return None
+        values, present, columns = values[has], mask[has].T.copy(), columns[has]
+    return RawChunk(times[first:].copy(), values.T.copy(), present, columns)
