@@ -1,1 +1,72 @@
-"""."""
+"""The commands. Each imports what it needs when it runs, so that `check` and `--help` stay quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backbeat import __version__
+from backbeat.model.errors import BackbeatError
+
+app = typer.Typer(
+    name="backbeat",
+    help="Performance monitoring and alerting in one process.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+ConfigDir = Annotated[
+    Path, typer.Argument(help="Directory with prometheus.yml, rule files, alertmanager.yml and backbeat.yml.")
+]
+
+
+@app.command()
+def serve(
+    config_dir: ConfigDir,
+    data: Annotated[Path, typer.Option(help="Directory for samples and state.")] = Path("data"),
+    listen: Annotated[str, typer.Option(help="HOST:PORT to listen on.")] = "127.0.0.1:9090",
+    verbose: Annotated[bool, typer.Option(help="Log every request and decision.")] = False,
+) -> None:
+    """Collect, store, evaluate, alert and show, until stopped."""
+    from backbeat.cli.serve import run_server
+
+    raise typer.Exit(run_server(config_dir, data, listen, verbose=verbose))
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Directories or files; default: this one.")] = None,
+) -> None:
+    """Validate configuration files and name every mistake with its place."""
+    from backbeat.cli.check import check as run_check
+
+    raise typer.Exit(run_check(paths or [Path()]))
+
+
+@app.command()
+def init(directory: Annotated[Path, typer.Argument(help="Where to write the files.")]) -> None:
+    """Write the NormalDance profile: scrape, alert, recording and routing files to start from."""
+    from backbeat.profile import write_profile
+
+    for path in write_profile(directory):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"next: backbeat check {directory} && backbeat serve {directory} --data data")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"backbeat {__version__}")
+
+
+def main() -> None:
+    """Run a command; a mistake of the operator or the world is one clear line and exit code 1."""
+    try:
+        app()
+    except BackbeatError as error:
+        print(f"backbeat: {error}", file=sys.stderr)
+        sys.exit(1)

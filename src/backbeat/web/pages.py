@@ -1,0 +1,90 @@
+"""The built pages: one HTML file for every page's path, and its assets by the build's manifest.
+
+Nothing outside the manifest is ever read, so no path can escape the folder. Files are small and are
+held in memory; ranges are not served.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+STATIC = Path(__file__).parent / "static"
+PAGES = ("/", "/alerts", "/targets", "/rules", "/explore", "/status")
+_IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file as it is sent."""
+
+    body: bytes
+    gzipped: bytes
+    media_type: str
+    etag: str
+
+    @classmethod
+    def read(cls, path: Path) -> Asset:
+        body = path.read_bytes()
+        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        if media_type.startswith("text/"):
+            media_type += "; charset=utf-8"
+        digest = hashlib.sha256(body).hexdigest()[:16]
+        return cls(body, gzip.compress(body, 9, mtime=0), media_type, f'"{digest}"')
+
+    def response(self, request: Request, cache: str) -> Response:
+        headers = {"etag": self.etag, "cache-control": cache, "vary": "accept-encoding"}
+        if request.headers.get("if-none-match") == self.etag:
+            return Response(status_code=304, headers=headers)
+        body = self.body
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            body = self.gzipped
+            headers["content-encoding"] = "gzip"
+        return Response(body, headers=headers, media_type=self.media_type)
+
+
+class Pages:
+    """Serves the built pages; says how to build them where they are missing."""
+
+    def __init__(self, static: Path = STATIC) -> None:
+        self._assets: dict[str, Asset] = {}
+        self._index: Asset | None = None
+        if (static / "manifest.json").is_file():
+            self._index = Asset.read(static / "index.html")
+            for name in _manifest_files(json.loads((static / "manifest.json").read_text())):
+                self._assets[name] = Asset.read(static / name)
+
+    def routes(self) -> list[Route]:
+        pages = [Route(path, self.page, methods=["GET"]) for path in PAGES]
+        return [*pages, Route("/{name:path}", self.asset, methods=["GET"])]
+
+    async def page(self, request: Request) -> Response:
+        if self._index is None:
+            return PlainTextResponse(
+                "The pages are not built. In a checkout run `make ui`; a released wheel has them.\n", 503
+            )
+        return self._index.response(request, "no-cache")
+
+    async def asset(self, request: Request) -> Response:
+        found = self._assets.get(request.path_params["name"])
+        if found is None:
+            return PlainTextResponse("Not found. The dashboard is at /, the API at /api/v1/.\n", 404)
+        return found.response(request, _IMMUTABLE)
+
+
+def _manifest_files(manifest: dict[str, Any]) -> set[str]:
+    names: set[str] = set()
+    for entry in manifest.values():
+        names.add(entry["file"])
+        names.update(entry.get("css", ()))
+        names.update(entry.get("assets", ()))
+    return names

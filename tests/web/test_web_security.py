@@ -1,0 +1,103 @@
+"""The guard in front of every route."""
+
+import base64
+
+import bcrypt
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from backbeat.config.backbeat import WebAuth
+from backbeat.web.security import Guard, is_loopback
+
+USERS = (("ann", bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()),)
+
+
+async def hello(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("hello")
+
+
+def client(auth: WebAuth | None = None) -> httpx.AsyncClient:
+    app = Starlette(routes=[Route("/x", hello, methods=["GET", "POST", "DELETE"])])
+    guard = Guard(app, hosts=["backbeat.example"], auth=auth, check_host=True)
+    transport = httpx.ASGITransport(app=guard)
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:9090")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:9090", 200),
+        ("localhost:9090", 200),
+        ("[::1]:9090", 200),
+        ("backbeat.example", 200),
+        ("evil.example", 421),
+        ("", 421),
+        ("127.0.0.1.evil.example", 421),
+    ],
+)
+async def test_only_known_host_names_are_answered(host: str, status: int) -> None:
+    async with client() as http:
+        assert (await http.get("/x", headers={"host": host})).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"origin": "http://127.0.0.1:9090"}, 200),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+    ],
+)
+async def test_other_sites_may_not_change_anything(headers: dict[str, str], status: int) -> None:
+    async with client() as http:
+        assert (await http.post("/x", headers=headers)).status_code == status
+        assert (await http.get("/x", headers=headers)).status_code == 200
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (basic("ann", "secret"), 200),
+        (basic("ann", "wrong"), 401),
+        (basic("bob", "secret"), 401),
+        (basic("anns", "ecret"), 401),
+        (basic("ann", "x" * 10_000), 401),
+        (basic("ann", "secret\0"), 401),
+        ({"authorization": "Basic !!!"}, 401),
+        ({"authorization": "Bearer abc"}, 401),
+        ({}, 401),
+    ],
+)
+async def test_passwords(headers: dict[str, str], status: int) -> None:
+    async with client(WebAuth(users=USERS)) as http:
+        for _ in range(2):  # the second time a right password is remembered
+            assert (await http.get("/x", headers=headers)).status_code == status
+
+
+async def test_every_response_carries_the_security_headers() -> None:
+    async with client(WebAuth(users=USERS)) as http:
+        for path, headers in (("/x", basic("ann", "secret")), ("/none", {}), ("/x", {})):
+            response = await http.get(path, headers=headers)
+            assert "default-src 'self'" in response.headers["content-security-policy"]
+            assert response.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False)]
+    + [("::", False), ("10.0.0.1", False), ("example.org", False)],
+)
+def test_loopback(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected

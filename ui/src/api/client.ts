@@ -1,0 +1,84 @@
+// The one way the pages talk to the server. Errors are texts for people, with what to do next.
+
+import type { MatrixSeries, QueryData, RoutedAlert, RuleGroup, Target, VectorSample } from "./types";
+
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    readonly kind: "unreachable" | "refused" | "answered",
+  ) {
+    super(message);
+  }
+}
+
+interface Envelope<T> {
+  status: "success" | "error";
+  data: T;
+  error?: string;
+  warnings?: string[];
+}
+
+type Params = Record<string, string | number | undefined>;
+
+async function request(path: string, params: Params, signal?: AbortSignal): Promise<Response> {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) if (value !== undefined) query.set(name, String(value));
+  const url = query.size > 0 ? `${path}?${query.toString()}` : path;
+  try {
+    return await fetch(url, signal ? { signal } : {});
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ApiError("Backbeat does not answer. Is it running? Trying again by itself.", "unreachable");
+  }
+}
+
+async function prometheus<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
+  const response = await request(`/api/v1/${path}`, params, signal);
+  if (response.status === 401) throw new ApiError("Not signed in. Reload the page to sign in.", "refused");
+  let body: Envelope<T>;
+  try {
+    body = (await response.json()) as Envelope<T>;
+  } catch {
+    throw new ApiError(`Backbeat answered ${response.status} without a reason; see its log.`, "answered");
+  }
+  if (body.status !== "success") throw new ApiError(body.error ?? `error ${response.status}`, "answered");
+  return body.data;
+}
+
+export async function queryRange(
+  expr: string,
+  startS: number,
+  endS: number,
+  stepS: number,
+  signal?: AbortSignal,
+): Promise<MatrixSeries[]> {
+  const params = { query: expr, start: startS, end: endS, step: stepS };
+  const data = await prometheus<QueryData>("query_range", params, signal);
+  return data.resultType === "matrix" ? data.result : [];
+}
+
+export async function queryInstant(expr: string, atS?: number, signal?: AbortSignal): Promise<QueryData> {
+  return prometheus<QueryData>("query", { query: expr, time: atS }, signal);
+}
+
+export async function queryVector(expr: string, signal?: AbortSignal): Promise<VectorSample[]> {
+  const data = await queryInstant(expr, undefined, signal);
+  return data.resultType === "vector" ? data.result : [];
+}
+
+export async function rules(): Promise<RuleGroup[]> {
+  return (await prometheus<{ groups: RuleGroup[] }>("rules")).groups;
+}
+
+export async function targets(): Promise<Target[]> {
+  return (await prometheus<{ activeTargets: Target[] }>("targets", { state: "active" })).activeTargets;
+}
+
+export async function status<T>(what: string): Promise<T> {
+  return prometheus<T>(`status/${what}`);
+}
+
+export async function routedAlerts(): Promise<RoutedAlert[]> {
+  const response = await request("/api/v2/alerts", {});
+  return response.ok ? ((await response.json()) as RoutedAlert[]) : [];
+}

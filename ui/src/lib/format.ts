@@ -1,0 +1,84 @@
+// Numbers, times and durations for people.
+
+export type Unit = "seconds" | "percent" | "ratio" | "perSecond" | "bytes" | "count" | "score";
+
+function significant(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 100) return value.toFixed(0);
+  if (size >= 10) return value.toFixed(1).replace(/\.0$/, "");
+  return value.toFixed(2).replace(/\.?0+$/, "");
+}
+
+function scaled(value: number, base: number, units: readonly string[]): string {
+  let index = 0;
+  let rest = value;
+  while (Math.abs(rest) >= base && index < units.length - 1) {
+    rest /= base;
+    index += 1;
+  }
+  return `${significant(rest)}${units[index] ?? ""}`;
+}
+
+export function formatSeconds(value: number): string {
+  const size = Math.abs(value);
+  if (size === 0) return "0 s";
+  if (size < 0.001) return `${significant(value * 1e6)} µs`;
+  if (size < 1) return `${significant(value * 1e3)} ms`;
+  if (size < 120) return `${significant(value)} s`;
+  if (size < 7200) return `${significant(value / 60)} min`;
+  return `${significant(value / 3600)} h`;
+}
+
+export function formatValue(value: number | null | undefined, unit: Unit): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  switch (unit) {
+    case "seconds":
+      return formatSeconds(value);
+    case "percent":
+      return `${significant(value)} %`;
+    case "ratio":
+      return `${significant(value * 100)} %`;
+    case "perSecond":
+      return `${scaled(value, 1000, ["", "k", "M", "G"])}/s`;
+    case "bytes":
+      return scaled(value, 1024, [" B", " KiB", " MiB", " GiB", " TiB"]);
+    case "score":
+      return value.toFixed(0);
+    case "count":
+      return scaled(value, 1000, ["", "k", "M", "G"]);
+  }
+}
+
+export function formatAgo(from: Date, nowMs: number): string {
+  const seconds = Math.max(0, Math.round((nowMs - from.getTime()) / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
+}
+
+export function formatTime(moment: Date): string {
+  return moment.toLocaleString(undefined, {
+    month: "short",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hour12: false,
+  });
+}
+
+export function parseValue(text: string): number {
+  if (text === "+Inf") return Infinity;
+  if (text === "-Inf") return -Infinity;
+  return Number(text);
+}
+
+const UNIT_S: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86400 };
+
+export function parseRange(text: string): number | null {
+  const match = /^(\d+)([smhd])$/.exec(text);
+  return match ? Number(match[1]) * (UNIT_S[match[2] ?? "s"] ?? 1) : null;
+}
