@@ -116,13 +116,12 @@ def _resets(a: RangeArguments) -> Found:
 
 
 def _deriv(a: RangeArguments) -> Found:
-    return folds.regression(a.windows)[0], a.windows.spread(a.windows.counts >= 2)
+    return folds.regression(a.windows, a.steps)[0], a.windows.spread(a.windows.counts >= 2)
 
 
 def _predict_linear(a: RangeArguments) -> Found:
-    slope, when_ms, value = folds.regression(a.windows)
-    ahead = (a.steps - when_ms) / 1000 + a.numbers[0]
-    return value + slope * ahead, a.windows.spread(a.windows.counts >= 2)
+    slope, now = folds.regression(a.windows, a.steps)
+    return slope * a.numbers[0] + now, a.windows.spread(a.windows.counts >= 2)
 
 
 def _quantile(a: RangeArguments) -> Found:

@@ -41,6 +41,22 @@ def _almost_equal(one: Float64s, two: Float64s) -> Bools:
 
 def monotonic(counts: Float64s) -> tuple[Float64s, Forced]:
     """Counts that never fall from bucket to bucket; differences of rounding alone are smoothed silently."""
+    out, forced = counts, np.zeros(counts.shape, bool)
+    difference = np.zeros((counts.shape[0], counts.shape[2]))
+    rises = np.diff(counts, axis=1)
+    is_fine = ((rises > 4 * _TOLERANCE * counts[:, 1:]) | (rises == 0)).all(axis=1)
+    if not is_fine.all():
+        histograms, steps = np.nonzero(~is_fine)
+        mended, where = _raised(counts[histograms, :, steps][:, :, np.newaxis])
+        out = counts.copy()
+        out[histograms, :, steps] = mended[:, :, 0]
+        forced[histograms, :, steps] = where.cells[:, :, 0]
+        difference[histograms, steps] = where.difference[:, 0]
+    return out, Forced(forced, difference)
+
+
+def _raised(counts: Float64s) -> tuple[Float64s, Forced]:
+    """Bucket by bucket: what does not rise clearly is as high as the bucket before it."""
     out = counts.copy()
     forced = np.zeros(counts.shape, bool)
     difference = np.zeros((counts.shape[0], counts.shape[2]))

@@ -197,33 +197,31 @@ def _merge_lines(one: State, two: State) -> State:
     )
 
 
-def regression(windows: Windows) -> tuple[Float64s, Float64s, Float64s]:
+def regression(windows: Windows, at: Int64s) -> tuple[Float64s, Float64s]:
     """The least-squares line of each window with two samples or more.
 
-    returns: slope per second, the mean time in ms, and the value there; (series, steps) each.
+    at:      (steps,) ms, where the line's value is wanted
+    returns: slope per second and the value at `at`: (series, steps) each.
     A constant series has slope 0, an infinite constant one has NaN, as in Prometheus.
     """
-    shape = windows.shape
-    slope, when, value = np.empty(shape), np.empty(shape), np.empty(shape)
+    slope, value = np.empty(windows.shape), np.empty(windows.shape)
     for rows, block in row_blocks(windows):
         columns = block.columns
-        times = sample_times(columns)
-        origin = int(columns.times[0])
-        x = (times - origin).astype(np.float64)
-        nothing = np.zeros_like(x)
+        # From a moment nearby, in whole ms: seconds since the epoch would leave no digits for the slope.
+        origin = columns.times[0]
+        x = (sample_times(columns) - origin).astype(np.float64)
         pivot = pivots(columns)
         y = columns.values - pivot
         undefined = np.where(np.isfinite(y), 0.0, np.nan)
-        state = fold(block, (np.ones_like(x), x, y, nothing, undefined), _merge_lines)
+        state = fold(block, (np.ones_like(x), x, y, np.zeros_like(x), undefined), _merge_lines)
         _, mean_x, mean_y, xx, xy = state
         first = block.take(columns.values, block.lo)
         constant = changes(block) == 0
         infinite = np.isinf(first)
         slope[rows] = np.where(constant, np.where(infinite, np.nan, 0.0), xy / xx * 1000)
-        when[rows] = mean_x + origin
-        mean = mean_y + block.take(pivot, block.lo)
-        value[rows] = np.where(constant, np.where(infinite, np.nan, first), mean)
-    return slope, when, value
+        mean = np.where(constant, first, mean_y + block.take(pivot, block.lo))
+        value[rows] = mean + slope[rows] * (((at - origin) - mean_x) / 1000)
+    return slope, value
 
 
 def _count_flags(windows: Windows, flags: Bools) -> Int64s:
