@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count, pairwise
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import orjson
 
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
 from backbeat.model.labels import Labels
@@ -61,7 +60,7 @@ class Block:
         self.number = next(_numbers)
         self.cache = cache
         self.quarantine = quarantine
-        self.meta = _read_meta(path)
+        self.meta = _read_meta(path, quarantine)
         self.file = _ChunkFile(path / "chunks")
         self.tombstones = Tombstones(path / "tombstones", quarantine)
         self._index: BlockIndex | None = None
@@ -183,7 +182,7 @@ class Block:
                 return BlockIndex.from_bytes(content)
             except DamagedIndex:
                 self.quarantine.keep(f"blocks/{self.name}/{path.name}", content, "the index is damaged")
-                _restore(path, other)
+                _restore(path, other, BlockIndex.from_bytes)
         raise UnreadableBlock(f"{self.path}: both copies of its index are damaged")
 
 
@@ -272,27 +271,30 @@ class BlockChunk:
         return values
 
 
-def _read_meta(path: Path) -> BlockMeta:
-    for name in ("meta.json", "meta-copy.json"):
+def _read_meta(path: Path, quarantine: Quarantine) -> BlockMeta:
+    names = ("meta.json", "meta-copy.json")
+    for name, other in (names, names[::-1]):
+        content = b""
         try:
-            found = orjson.loads((path / name).read_bytes())
-            meta = BlockMeta(**{**found, "parents": tuple(found["parents"])})
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            log.error("%s: %s; trying its copy", path / name, error)
+            content = (path / name).read_bytes()
+            meta = BlockMeta.from_bytes(content)
+        except (OSError, ValueError) as error:
+            quarantine.keep(f"blocks/{path.name}/{name}", content, f"the description is damaged ({error})")
+            _restore(path / name, path / other, BlockMeta.from_bytes)
             continue
         if meta.version > FORMAT_VERSION:
             raise UnreadableBlock(
-                f"{path}: format {meta.version} is newer than this Backbeat knows ({FORMAT_VERSION})"
+                f"{path}: its format is {meta.version}, this Backbeat knows {FORMAT_VERSION}"
             )
         return meta
     raise UnreadableBlock(f"{path}: both copies of its description are damaged")
 
 
-def _restore(path: Path, copy: Path) -> None:
+def _restore(path: Path, copy: Path, check: Callable[[bytes], object]) -> None:
     try:
         content = copy.read_bytes()
-        BlockIndex.from_bytes(content)
+        check(content)
         write_durably(path, content)
         log.warning("%s: restored from its copy", path)
-    except (OSError, DamagedIndex) as error:
+    except (OSError, ValueError) as error:
         log.warning("%s: could not be restored from its copy: %s", path, error)

@@ -41,7 +41,7 @@ CHUNK_FIELDS = (
 )
 
 
-class DamagedIndex(Exception):
+class DamagedIndex(ValueError):
     """The bytes are no whole index."""
 
 

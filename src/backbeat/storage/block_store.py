@@ -125,9 +125,9 @@ class BlockStore:
         replaced = {parent for block in found for parent in block.meta.parents}
         for block in found:
             # A crash came between writing a merged block and deleting what it was made of.
-            if block.name in replaced:
+            if block.meta.id in replaced:
                 remove_directory(block.path)
-        self._set([block for block in found if block.name not in replaced])
+        self._set([block for block in found if block.meta.id not in replaced])
 
     def _set_aside(self, path: Path, error: Exception) -> None:
         """Move a block that cannot be read at all out of the way, whole."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 import numpy as np
 import orjson
@@ -39,8 +40,24 @@ class BlockMeta:
     max_ms: int
     samples: int
     series: int
+    id: str
+    """names the block for ever, as its directory does not"""
     parents: tuple[str, ...] = ()
-    """blocks that this one replaces"""
+    """ids of the blocks that this one replaces"""
+
+    def to_bytes(self) -> bytes:
+        """A line of JSON and a line with its CRC-32."""
+        described = orjson.dumps(asdict(self))
+        return b"%s\n%08x\n" % (described, zlib.crc32(described))
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> BlockMeta:
+        """Raises ValueError."""
+        described, _, checksum = content.partition(b"\n")
+        if b"%08x\n" % zlib.crc32(described) != checksum:
+            raise ValueError("its checksum does not fit")
+        found = orjson.loads(described)
+        return cls(**{**found, "parents": tuple(found["parents"])})
 
 
 class BlockWriter:
@@ -104,9 +121,10 @@ class BlockWriter:
             max(self._chunks["max_ms"]),
             self.samples,
             len(np.unique(index.keys)),
+            uuid4().hex,
             tuple(parents),
         )
-        described, indexed = orjson.dumps(asdict(meta)), index.to_bytes()
+        described, indexed = meta.to_bytes(), index.to_bytes()
         for name, content in (
             ("index", indexed),
             ("index-copy", indexed),

@@ -53,7 +53,7 @@ def merge(blocks: Sequence[Block], directory: Path, start_ms: int, end_ms: int) 
 
     Raises OSError, UnreadableBlock.
     """
-    return write_block(directory, start_ms, end_ms, _cohorts(blocks), [block.name for block in blocks])
+    return write_block(directory, start_ms, end_ms, _cohorts(blocks), [block.meta.id for block in blocks])
 
 
 def snapshot_parts(

@@ -93,7 +93,9 @@ def _read_definition(
             head.restore_cohort(number, name, irregular)
     elif record.kind == Kind.COLUMNS:
         number, first, series = orjson.loads(record.payload)
-        columns[number, first] = [Labels((name, value) for name, value in pairs) for pairs in series]
+        # A column that was forgotten and came back is defined again, alone.
+        if len(series) > len(columns.get((number, first), ())):
+            columns[number, first] = [Labels((name, value) for name, value in pairs) for pairs in series]
     elif record.kind == Kind.LAYOUT:
         number, layout, own = records.read_layout(record.payload)
         layouts[layout] = (number, own)
@@ -132,12 +134,20 @@ def _replay_rows(record: Record, head: Head, known: _Known, skip_before: int, re
     if not kept.any():
         return
     layout = known.layouts.get(number)
-    if layout is None or (layout.ids < 0).any():
+    if layout is None:
         report.unreadable_rows += 1
         return
     matrix = flat.reshape(len(times), len(layout.columns))
     if not kept.all():
         times, matrix = times[kept], matrix[kept]
+    living = layout.ids >= 0
+    if not living.all():
+        # The log forgot columns of which nothing is left in memory: what the row has of them was deleted.
+        if not living.any():
+            return
+        cohort = head.cohorts[known.cohort_of[layout.number]]
+        layout, matrix = head.layout(cohort, layout.columns[living]), np.ascontiguousarray(matrix[:, living])
+        known.cohort_of[head.number_layout(cohort, layout)] = cohort.number
     report.samples += matrix.size
     _restore_rows(head, known, layout, times, matrix)
 
