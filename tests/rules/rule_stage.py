@@ -1,4 +1,4 @@
-"""A stage for rule stories: a clock that a test moves, a querier that says what a test tells it, real storage."""
+"""A stage for rule stories: a clock that a test moves, a querier that answers what a test tells it."""
 
 from __future__ import annotations
 
