@@ -17,8 +17,9 @@ Keys = NDArray[np.uint64]
 
 
 def key_of(labels: Labels) -> int:
-    text = "\xff".join([f"{name}\xfe{value}" for name, value in labels])
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    # These surrogates become the bytes FE and FF, which occur in no UTF-8 text.
+    text = "\udcff".join([f"{name}\udcfe{value}" for name, value in labels])
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little")
 
 
 def find_sorted(haystack: NDArray[np.generic], needles: NDArray[np.generic]) -> NDArray[np.intp]:

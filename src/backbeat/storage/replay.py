@@ -46,6 +46,8 @@ class ReplayReport:
 class _Known:
     layouts: dict[int, Layout] = field(default_factory=dict)
     cohort_of: dict[int, int] = field(default_factory=dict)
+    forgotten: set[int] = field(default_factory=set)
+    """layouts of cohorts of which nothing is left in memory"""
     cuts: list[tuple[int, int]] = field(default_factory=list)
     """(segment, through): rows of earlier segments and times are in a block"""
 
@@ -122,8 +124,12 @@ def _restore_columns(head: Head, number: int, first: int, series: list[Labels]) 
 
 def _restore_layout(head: Head, known: _Known, layout: int, number: int, columns: Int32s) -> None:
     cohort = head.cohorts.get(number)
-    if cohort is None or (len(columns) and int(columns.max()) >= cohort.width):
+    if cohort is None:
+        known.forgotten.add(layout)
         return
+    missing = int(columns.max(initial=-1)) + 1 - cohort.width
+    if missing > 0:
+        cohort.add_columns([-1] * missing)
     known.layouts[layout] = head.restore_layout(cohort, layout, columns)
     known.cohort_of[layout] = number
 
@@ -135,7 +141,7 @@ def _replay_rows(record: Record, head: Head, known: _Known, skip_before: int, re
         return
     layout = known.layouts.get(number)
     if layout is None:
-        report.unreadable_rows += 1
+        report.unreadable_rows += number not in known.forgotten
         return
     matrix = flat.reshape(len(times), len(layout.columns))
     if not kept.all():
