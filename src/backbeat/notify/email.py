@@ -1,0 +1,150 @@
+"""Mail over SMTP: plain, STARTTLS or TLS from the first byte, with login."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, getaddresses
+
+import aiosmtplib
+
+from backbeat.config.alertmanager import EmailConfig
+from backbeat.model.alerts import Delivery, Notification
+from backbeat.notify import mail
+from backbeat.notify.http import tls_context
+from backbeat.notify.texts import Texts
+
+_TIMEOUT_S = 50.0
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_ADDRESSES = frozenset({"from", "to", "cc", "bcc", "reply-to", "sender"})
+_OURS = frozenset({"message-id", "references", "date", "content-type", "mime-version", "bcc"})
+_DEFAULT_SUBJECT = '{{ template "email.default.subject" . }}'
+
+
+class _Refused(Exception):
+    """The mail cannot be written with these settings; the text says why."""
+
+
+class EmailChannel:
+    kind = "email"
+
+    def __init__(self, config: EmailConfig, texts: Texts) -> None:
+        self.send_resolved = config.send_resolved
+        self._config = config
+        self._texts = texts
+
+    async def send(self, notification: Notification) -> Delivery:
+        try:
+            message, sender, recipients = self._write(notification)
+            async with asyncio.timeout(_TIMEOUT_S):
+                return await self._hand_over(message, sender, recipients)
+        except _Refused as error:
+            return Delivery(False, detail=str(error))
+        except TimeoutError:
+            return Delivery(False, retry=True, detail=f"no answer from the mail server in {_TIMEOUT_S:g} s")
+        except aiosmtplib.SMTPAuthenticationError as error:
+            return Delivery(False, retry=True, detail=f"the mail server refused the login ({error.code})")
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            codes = {each.code for each in error.recipients}
+            detail = f"all recipients refused ({', '.join(map(str, sorted(codes)))})"
+            return Delivery(False, retry=any(code < 500 for code in codes), detail=detail)
+        except aiosmtplib.SMTPResponseException as error:
+            said = " ".join(error.message.split())[:200]
+            return Delivery(False, retry=error.code < 500, detail=f"mail server: {error.code} {said}")
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            return Delivery(False, retry=True, detail=f"mail server: {type(error).__name__}")
+
+    async def _hand_over(self, message: EmailMessage, sender: str, recipients: list[str]) -> Delivery:
+        config = self._config
+        host, _, port = config.smarthost.rpartition(":")
+        context = tls_context(config.tls)
+        client = aiosmtplib.SMTP(
+            hostname=host.strip("[]"),
+            port=int(port),
+            local_hostname=config.hello or "localhost",
+            use_tls=config.implicit_tls,
+            start_tls=False,
+            tls_context=context,
+            timeout=_TIMEOUT_S,
+        )
+        async with client:
+            await client.ehlo()
+            if not config.implicit_tls:
+                if client.supports_extension("starttls"):
+                    await client.starttls(server_hostname=config.tls.server_name or None, tls_context=context)
+                    await client.ehlo()
+                elif config.require_tls:
+                    told = "the mail server does not offer STARTTLS (require_tls: false sends without)"
+                    return Delivery(False, retry=True, detail=told)
+            await self._log_in(client)
+            refused, said = await client.send_message(message, sender=sender, recipients=recipients)
+        if refused:
+            return Delivery(
+                True, detail=f"accepted, but {len(refused)} of {len(recipients)} recipients refused"
+            )
+        return Delivery(True, detail=" ".join(said.split())[:200])
+
+    async def _log_in(self, client: aiosmtplib.SMTP) -> None:
+        config = self._config
+        if not config.auth_username:
+            return
+        if config.auth_secret and not config.auth_password:
+            await client.auth_crammd5(config.auth_username, config.auth_secret.read())
+        else:
+            await client.login(config.auth_username, config.auth_password.read())
+
+    def _write(self, told: Notification) -> tuple[EmailMessage, str, list[str]]:
+        """Raises _Refused."""
+        config = self._config
+        sender = _addresses("from", self._texts.render(config.from_, told))
+        recipients = _addresses("to", self._texts.render(config.to, told))
+        headers = {"From": config.from_, "To": config.to, "Subject": _DEFAULT_SUBJECT} | dict(config.headers)
+        message = EmailMessage()
+        for name, template in headers.items():
+            value = self._texts.render(template, told)
+            if name.lower() in _ADDRESSES:
+                _addresses(name, value)
+            if name.lower() not in _OURS:
+                # An alert's text with a line break must neither add a header nor stop the mail.
+                message[name] = _CONTROL.sub(" ", value).strip()
+        _thread(message, told, config.thread_by, sender[0].rpartition("@")[2])
+        html = mail.html(told) if config.html is None else self._texts.render(config.html, told, html=True)
+        text = mail.text(told) if config.text is None else self._texts.render(config.text, told)
+        message.set_content(text)
+        if html:
+            message.add_alternative(html, subtype="html")
+        return message, sender[0], recipients
+
+
+def _addresses(name: str, value: str) -> list[str]:
+    """The bare addresses of a list. Raises _Refused."""
+    if _CONTROL.search(value):
+        raise _Refused(f"line breaks are not allowed in the mail's {name} address")
+    found = [address for _, address in getaddresses([value])]
+    try:
+        checked = [Address(addr_spec=address).addr_spec for address in found if address]
+    except (ValueError, IndexError) as error:
+        raise _Refused(f"the mail's {name} address is not valid, expected name@example.org") from error
+    if not checked or not all("@" in address for address in checked):
+        raise _Refused(f"the mail's {name} address is not valid, expected name@example.org")
+    return checked
+
+
+def _thread(message: EmailMessage, told: Notification, thread_by: str, domain: str) -> None:
+    """Each attempt has the same Message-ID, and all mails of a group refer to the same first one."""
+    when = datetime.fromtimestamp(told.now_ms / 1000, UTC)
+    day = f"{when:%Y-%m-%d}" if thread_by == "daily" else ""
+    key = told.idempotency_key or f"{told.group_key}\n{told.receiver}\n{told.now_ms}"
+    message["Message-ID"] = f"<{_digest(key)}@{domain}>"
+    root = f"<{_digest(f'{told.receiver}|{told.group_key}|{day}')}@{domain}>"
+    message["References"] = root
+    message["In-Reply-To"] = root
+    message["Date"] = format_datetime(when)
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
