@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import slow_windows as slow
 from hypothesis import HealthCheck, given, settings
@@ -175,4 +176,25 @@ def test_a_long_range_is_the_same_in_pieces(found: list[Series], step: int) -> N
         assert list(whole.labels) == list(pieces.labels)
         assert (whole.present == pieces.present).all()
         there = whole.present
-        assert whole.values[there].tobytes() == pieces.values[there].tobytes()
+        np.testing.assert_allclose(whole.values[there], pieces.values[there], rtol=1e-12)
+
+
+_OUTSIDE = [
+    *("sum_over_time(x[40s])", "avg_over_time(x[40s])", "stddev_over_time(x[40s])", "max_over_time(x[40s])"),
+    *("deriv(x[40s])", "predict_linear(x[40s], 30)", "rate(x[40s])", "delta(x[40s])", "changes(x[40s])"),
+]
+
+
+@pytest.mark.parametrize("before", [1e300, -1e300, math.nan, math.inf, 131073.0])
+@pytest.mark.parametrize("query", _OUTSIDE)
+def test_a_window_feels_nothing_that_lies_outside_it(query: str, before: float) -> None:
+    inside = [(BASE_MS + i * 10_000, value) for i, value in enumerate((0.1, 0.7, 0.2, 0.0078125))]
+    outside = [(BASE_MS - 20_000, before), (BASE_MS - 10_000, -before)]
+    answers = []
+    for samples in (inside, outside + inside):
+        storage = MemoryQueryable()
+        storage.add({Labels.of(__name__="x"): samples})
+        value = Engine(storage).range(query, BASE_MS - 10_000, BASE_MS + 35_000, 45_000).value
+        assert isinstance(value, Matrix)
+        answers.append(float(value.values[0, -1]))
+    assert answers[0] == pytest.approx(answers[1], rel=1e-14)

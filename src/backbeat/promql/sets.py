@@ -9,6 +9,7 @@ import numpy as np
 from backbeat.model.arrays import Bools, Int64s
 from backbeat.model.labels import Labels
 from backbeat.promql.ast import VectorMatching
+from backbeat.promql.kernels.aggregates import Groups
 from backbeat.promql.vector import Vector, join, merged
 
 
@@ -30,7 +31,10 @@ def signatures(sides: Sequence[Sequence[Labels]], matching: VectorMatching) -> t
 def present_by_signature(codes: Int64s, present: Bools, count: int) -> Bools:
     """Whether any series of a signature has a sample: (signatures, steps)."""
     out = np.zeros((count, present.shape[1]), bool)
-    np.logical_or.at(out, codes, present)
+    if len(codes):
+        groups = Groups.of(codes)
+        of_group = codes[groups.order[groups.starts]]
+        out[of_group] = np.logical_or.reduceat(groups.sort(present), groups.starts, axis=0)
     return out
 
 

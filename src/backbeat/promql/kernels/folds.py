@@ -9,28 +9,15 @@ A state is a tuple of arrays of equal shape (or broadcastable); `merge(earlier, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
-from backbeat.promql.kernels.windows import CACHED, Array, Columns, Windows
+from backbeat.promql.kernels.windows import Array, Columns, Windows
 
 State = tuple[Array, ...]
 Merge = Callable[[State, State], State]
-
-
-def row_blocks(windows: Windows) -> Iterator[tuple[slice, Windows]]:
-    """Split a rectangle into blocks of series whose tables fit a core's cache; anything else is one block."""
-    columns = windows.columns
-    series = len(columns.rows)
-    if not columns.is_rectangle:
-        yield slice(0, series), windows
-        return
-    height = max(1, CACHED // max(1, len(columns.times), windows.lo.shape[1]))
-    for begin in range(0, series, height):
-        rows = slice(begin, min(begin + height, series))
-        yield rows, Windows(columns.part(rows), windows.lo, windows.hi)
 
 
 def fold(windows: Windows, leaves: State, merge: Merge) -> State:
@@ -102,7 +89,7 @@ def _add(one: State, two: State) -> State:
 def sums(windows: Windows) -> Float64s:
     """The sum of each window, with the digits that Kahan summation keeps: (series, steps)."""
     out = np.empty(windows.shape)
-    for rows, block in row_blocks(windows):
+    for rows, _, block in windows.parts():
         values = block.columns.values
         if float(values.min(initial=0.0)) >= 0.0:
             # Nothing cancels, and adding by halves rounds no more than a few times.
@@ -124,7 +111,7 @@ def _smallest(one: State, two: State) -> State:
 def extreme(windows: Windows, *, largest: bool) -> Float64s:
     """The largest or smallest value of each window; NaN only where every value is NaN."""
     out = np.empty(windows.shape)
-    for rows, block in row_blocks(windows):
+    for rows, _, block in windows.parts():
         (out[rows],) = fold(block, (block.columns.values,), _largest if largest else _smallest)
     return out
 
@@ -138,7 +125,7 @@ def time_of_extreme(windows: Windows, *, largest: bool) -> Float64s:
         return np.where(wins, two[0], one[0]), np.where(wins, two[1], one[1])
 
     out = np.empty(windows.shape)
-    for rows, block in row_blocks(windows):
+    for rows, _, block in windows.parts():
         times = sample_times(block.columns).astype(np.float64)
         out[rows] = fold(block, (block.columns.values, times), later_wins)[1]
     return out
@@ -155,12 +142,18 @@ def sample_times(columns: Columns) -> Int64s:
 
 
 def pivots(columns: Columns) -> Float64s:
-    """Each sample's series' first value (0 where that is not finite); near it, differences are exact."""
-    first = columns.values.take(columns.rows, mode="clip")
-    first = np.where(np.isfinite(first), first, 0.0)
-    if columns.is_rectangle:
-        return np.repeat(first, len(columns.times))
-    return np.repeat(first, np.diff(columns.starts)[columns.groups])
+    """Each sample's series' first value, where subtracting it rounds nothing, else 0; aligned with `values`.
+
+    It rounds nothing where all values of the series lie within a factor of two of each other: there digits
+    would be lost by squaring what all have in common.
+    """
+    values, rows = columns.values, columns.rows
+    smallest, largest = np.fmin.reduceat(values, rows), np.fmax.reduceat(values, rows)
+    is_near = ((smallest > 0) & (largest <= 2 * smallest)) | ((largest < 0) & (smallest >= 2 * largest))
+    first = values[rows]
+    first = np.where(is_near & np.isfinite(first), first, 0.0)
+    lengths = np.diff(columns.starts)[columns.groups]
+    return np.repeat(first, lengths)
 
 
 def _merge_spread(one: State, two: State) -> State:
@@ -174,7 +167,7 @@ def _merge_spread(one: State, two: State) -> State:
 def variance(windows: Windows) -> Float64s:
     """The population variance of each window."""
     out = np.empty(windows.shape)
-    for rows, block in row_blocks(windows):
+    for rows, _, block in windows.parts():
         columns = block.columns
         # A lone infinite value has no distance from its mean.
         zeros = np.where(np.isfinite(columns.values), 0.0, np.nan)
@@ -205,7 +198,7 @@ def regression(windows: Windows, at: Int64s) -> tuple[Float64s, Float64s]:
     A constant series has slope 0, an infinite constant one has NaN, as in Prometheus.
     """
     slope, value = np.empty(windows.shape), np.empty(windows.shape)
-    for rows, block in row_blocks(windows):
+    for rows, _, block in windows.parts():
         columns = block.columns
         # From a moment nearby, in whole ms: seconds since the epoch would leave no digits for the slope.
         origin = columns.times[0]

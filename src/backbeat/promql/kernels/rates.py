@@ -81,21 +81,21 @@ def extrapolated(
     scale = sampled_s * (range_ms / 1000) if is_rate else sampled_s
     lost = lost_to_resets(windows) if is_counter else None
     out = np.empty(windows.shape)
-    for rows, part in windows.parts():
+    for rows, groups, part in windows.parts():
         values = part.columns.values
         first = part.take(values, part.lo)
         result = np.subtract(part.take(values, part.hi - 1), first, out=out[rows])
-        extended = part.spread(to_start)
+        extended = part.spread(to_start[groups])
         if is_counter:
             if lost is not None:
                 result += lost[rows]
             # A counter cannot have been negative: its line is not extended beyond where it was zero.
             to_zero = np.divide(first, result, out=first)
-            to_zero *= part.spread(sampled_s)
+            to_zero *= part.spread(sampled_s[groups])
             shorter = (to_zero >= 0) & (to_zero < extended) & (result > 0)
             extended = np.where(shorter, to_zero, extended)
-        factor = extended + part.spread(sampled_and_end)
-        factor /= part.spread(scale)
+        factor = extended + part.spread(sampled_and_end[groups])
+        factor /= part.spread(scale[groups])
         result *= factor
     return out, windows.spread(counts >= 2)
 

@@ -29,8 +29,8 @@ class Columns:
     """Samples of series, without gaps and without stale markers where those are not wanted.
 
     values: (samples,) series after series
-    rows:   (series,) index of each series' first sample in `values`
-    groups: (series,) the group whose timestamps the series has
+    rows:   (series,) index of each series' first sample in `values`, ascending
+    groups: (series,) the group whose timestamps the series has, ascending
     times:  (timestamps,) ms, group after group, strictly increasing inside a group
     starts: (groups + 1,) index of each group's first timestamp in `times`
     """
@@ -64,14 +64,20 @@ class Columns:
         found -= self.starts[:-1, np.newaxis]
         return found
 
-    def part(self, rows: slice) -> Columns:
-        """Some of the series. A rectangle's part is one, too; else `values` stays whole."""
-        values = self.values
-        if self.is_rectangle:
-            width = len(self.times)
-            values = values[rows.start * width : rows.stop * width]
-        offset = 0 if values is self.values else self.rows[rows.start]
-        return Columns(values, self.rows[rows] - offset, self.groups[rows], self.times, self.starts)
+    def part(self, rows: slice) -> tuple[Columns, slice]:
+        """The series from rows.start until before rows.stop, and which groups these have."""
+        begin = int(self.rows[rows.start])
+        end = int(self.rows[rows.stop]) if rows.stop < len(self.rows) else len(self.values)
+        groups = slice(int(self.groups[rows.start]), int(self.groups[rows.stop - 1]) + 1)
+        starts = self.starts[groups.start : groups.stop + 1]
+        part = Columns(
+            self.values[begin:end],
+            self.rows[rows] - begin,
+            self.groups[rows] - groups.start,
+            self.times[starts[0] : starts[-1]],
+            starts - starts[0],
+        )
+        return part, groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +101,15 @@ class Windows:
         """(series, steps)"""
         return len(self.columns.rows), self.lo.shape[1]
 
-    def parts(self) -> Iterator[tuple[slice, Windows]]:
-        """Blocks of series whose windows fit a core's cache."""
+    def parts(self) -> Iterator[tuple[slice, slice, Windows]]:
+        """Blocks of series whose samples and windows fit a core's cache: (series, their groups, windows)."""
         series, steps = self.shape
-        height = max(1, CACHED // max(1, steps))
+        samples = len(self.columns.values) // max(1, series)
+        height = max(1, CACHED // max(1, steps, samples))
         for begin in range(0, series, height):
             rows = slice(begin, min(begin + height, series))
-            yield rows, Windows(self.columns.part(rows), self.lo, self.hi)
+            columns, groups = self.columns.part(rows)
+            yield rows, groups, Windows(columns, self.lo[groups], self.hi[groups])
 
     def spread(self, per_group: Array) -> Array:
         """(groups, steps) to (series, steps), or to (1, steps) where one group has all series."""
