@@ -12,7 +12,11 @@ from promql_script import series_line
 from backbeat.model.labels import Labels
 from backbeat.model.results import BadQuery, Matrix, QueryError, RawSamples, Scalar, Text
 from backbeat.promql.engine import Engine
+from backbeat.promql.functions import FUNCTIONS
+from backbeat.promql.label_hash import xxhash64
 from backbeat.promql.limits import Dialect, Limits
+from backbeat.promql.range_functions import RANGE_FUNCTIONS
+from backbeat.promql.signatures import SIGNATURES
 
 MINUTE = 60_000
 
@@ -240,3 +244,32 @@ def test_many_small_cohorts_are_as_one_large() -> None:
         assert list(one.labels) == list(many.labels)
         assert (one.present == many.present).all()
         np.testing.assert_allclose(one.values[one.present], many.values[many.present], rtol=1e-12)
+
+
+def test_every_function_that_parses_is_there() -> None:
+    assert set(FUNCTIONS) | set(RANGE_FUNCTIONS) == set(SIGNATURES)
+
+
+def test_limit_ratio_chooses_by_prometheus_s_hash() -> None:
+    one = engine(*(f'x{{n="{n}"}} {n}x20' for n in range(200)))
+    chosen, rest = instant(one, "limit_ratio(0.3, x)"), instant(one, "limit_ratio(-0.7, x)")
+    assert not set(chosen) & set(rest)
+    assert len(chosen) + len(rest) == 200
+    assert 40 <= len(chosen) <= 80
+
+
+@pytest.mark.parametrize(
+    ("text", "hash_"),
+    [
+        pytest.param(b"", 0xEF46DB3751D8E999, id="empty"),
+        pytest.param(b"a", 0xD24EC4F1A98C6E5B, id="one byte"),
+        pytest.param(b"asdf", 0x415872F599CEA71E, id="four bytes"),
+        pytest.param(
+            b"Call me Ishmael. Some years ago--never mind how long precisely-",
+            0x02A2E85470D6FD96,
+            id="63 bytes go every way",
+        ),
+    ],
+)
+def test_xxhash64(text: bytes, hash_: int) -> None:
+    assert xxhash64(text) == hash_

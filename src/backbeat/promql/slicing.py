@@ -13,7 +13,7 @@ from backbeat.model.matchers import Matcher
 from backbeat.promql.evaluation import Evaluation
 from backbeat.promql.vector import Grid, Vector
 
-SLICE_SAMPLES = 1 << 24
+SLICE_SAMPLES = 1 << 25
 """samples that one piece reads, about"""
 UNKNOWN_SPAN_MS = 2 * 3_600_000
 """how much is read of a selector that was not read before"""
