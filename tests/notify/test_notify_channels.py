@@ -55,12 +55,14 @@ async def session() -> AsyncIterator[ClientSession]:
 @pytest.fixture
 async def peer() -> AsyncIterator[SimpleNamespace]:
     """An HTTP server that answers `status`, and keeps what it got."""
-    state = SimpleNamespace(status=200, headers={}, got=[], sent=[], url="")
+    state = SimpleNamespace(status=200, headers={}, got=[], sent=[], url="", said="")
 
     async def answer(request: web.Request) -> web.Response:
         state.got.append(await request.json())
         state.sent.append(request.headers)
-        return web.Response(status=state.status, headers=state.headers, text=f"no {request.path}")
+        return web.Response(
+            status=state.status, headers=state.headers, text=state.said or f"no {request.path}"
+        )
 
     app = web.Application()
     app.router.add_post("/{tail:.*}", answer)
@@ -126,13 +128,14 @@ async def test_status_decides_about_retry(
 async def test_slack_escapes_and_survives_a_broken_template(
     session: ClientSession, peer: SimpleNamespace
 ) -> None:
+    peer.said = "ok"
     config = SlackConfig(secret(peer.url), title="{{ .Nope.Such }}", pretext='{{ template "__subject" . }}')
     assert (await channel(session, config).send(message())).ok
     attachment = peer.got[0]["attachments"][0]
     assert "template error" in attachment["title"]
-    assert attachment["pretext"] == "[FIRING:1] Slow"
-    assert "&lt;b&gt;&amp;" in attachment["text"]
-    assert attachment["color"] == "#f5a623"
+    assert attachment["pretext"] == "[FIRING:1] Slow (<b>& warning)"
+    assert {"title": "path", "value": "&lt;b&gt;&amp;", "short": True} in attachment["fields"]
+    assert attachment["color"] == "warning"
 
 
 async def test_metadata_and_closed_ports(session: ClientSession) -> None:
@@ -152,10 +155,10 @@ async def test_mail_has_all_facts_in_both_parts(session: ClientSession, mailbox:
     assert first["Bcc"] is None
     assert first["References"] == second["References"]
     text, html = (second.get_body((kind,)).get_content() for kind in ("plain", "html"))
-    for fact in ("too slow", "warning", "value 1.5, alerts at", "https://wiki.example/run", "resolved"):
+    for fact in ("too slow", "warning", "1.5", "https://wiki.example/run", "resolved"):
         assert fact in text
         assert fact in html
-    assert "alerts at > 1" in text
+    assert "Last value: 1.5 against > 1" in text
     assert "&lt;b&gt;&amp;" in html
 
 

@@ -17,6 +17,7 @@ from backbeat.model.alerts import Delivery, Notification
 from backbeat.notify import mail
 from backbeat.notify.http import tls_context
 from backbeat.notify.texts import Texts
+from backbeat.templating import TemplateError
 
 _TIMEOUT_S = 50.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
@@ -39,7 +40,7 @@ class EmailChannel:
 
     async def send(self, notification: Notification) -> Delivery:
         try:
-            message, sender, recipients = self._write(notification)
+            message, sender, recipients = await asyncio.to_thread(self._write, notification)
             async with asyncio.timeout(_TIMEOUT_S):
                 return await self._hand_over(message, sender, recipients)
         except _Refused as error:
@@ -52,6 +53,11 @@ class EmailChannel:
             codes = {each.code for each in error.recipients}
             detail = f"all recipients refused ({', '.join(map(str, sorted(codes)))})"
             return Delivery(False, retry=any(code < 500 for code in codes), detail=detail)
+        except (aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError) as error:
+            # Refused before anything was said of this mail: the server or the network may change its mind.
+            return Delivery(
+                False, retry=True, detail=f"the mail server refused the connection ({error.code})"
+            )
         except aiosmtplib.SMTPResponseException as error:
             said = " ".join(error.message.split())[:200]
             return Delivery(False, retry=error.code < 500, detail=f"mail server: {error.code} {said}")
@@ -100,24 +106,43 @@ class EmailChannel:
     def _write(self, told: Notification) -> tuple[EmailMessage, str, list[str]]:
         """Raises _Refused."""
         config = self._config
-        sender = _addresses("from", self._texts.render(config.from_, told))
-        recipients = _addresses("to", self._texts.render(config.to, told))
+        sender = _addresses("from", self._address(config.from_, told))
+        recipients = _addresses("to", self._address(config.to, told))
         headers = {"From": config.from_, "To": config.to, "Subject": _DEFAULT_SUBJECT} | dict(config.headers)
         message = EmailMessage()
         for name, template in headers.items():
-            value = self._texts.render(template, told)
             if name.lower() in _ADDRESSES:
+                value = self._address(template, told)
                 _addresses(name, value)
+            else:
+                value = self._texts.render(template, told)
             if name.lower() not in _OURS:
                 # An alert's text with a line break must neither add a header nor stop the mail.
                 message[name] = _CONTROL.sub(" ", value).strip()
         _thread(message, told, config.thread_by, sender[0].rpartition("@")[2])
-        html = mail.html(told) if config.html is None else self._texts.render(config.html, told, html=True)
-        text = mail.text(told) if config.text is None else self._texts.render(config.text, told)
-        message.set_content(text)
-        if html:
-            message.add_alternative(html, subtype="html")
+        (subtype, body), *better = self._bodies(told)
+        message.set_content(body, subtype=subtype, cte="quoted-printable")
+        for subtype, body in better:
+            message.add_alternative(body, subtype=subtype, cte="quoted-printable")
         return message, sender[0], recipients
+
+    def _bodies(self, told: Notification) -> list[tuple[str, str]]:
+        """The parts, the better one last; a part that the settings leave empty is left out."""
+        config, texts = self._config, self._texts
+        html = texts.own("email.default.html") if config.html is None else config.html
+        text = texts.own("email.default.text") if config.text is None else config.text
+        parts = [
+            ("plain", mail.text(told) if text is None else texts.render(text, told)),
+            ("html", mail.html(told) if html is None else texts.render(html, told, html=True)),
+        ]
+        return [part for part in parts if part[1]] or [("plain", mail.text(told))]
+
+    def _address(self, template: str, told: Notification) -> str:
+        """Raises _Refused: an error's text is no address."""
+        try:
+            return self._texts.strict(template, told)
+        except TemplateError as error:
+            raise _Refused(f"the template of a mail address failed: {error}") from error
 
 
 def _addresses(name: str, value: str) -> list[str]:

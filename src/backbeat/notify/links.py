@@ -1,15 +1,15 @@
-"""Links of a message, and what the rule's expression says of its threshold."""
+"""Links of a message that lead back into Backbeat, at the time that the message speaks of."""
 
 from __future__ import annotations
 
-import re
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
+from backbeat.model.alerts import Alert
 from backbeat.model.labels import Labels
+from backbeat.model.labels import quote as quoted
 
-_THRESHOLD = re.compile(
-    r"(==|!=|>=|<=|>|<)\s*(?:bool\s+)?([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*\)*\s*$"
-)
+_BEFORE_MS = 3_600_000
+_AFTER_MS = 300_000
 
 
 def web_url(url: str) -> str:
@@ -22,20 +22,32 @@ def web_url(url: str) -> str:
 
 
 def silence_url(external_url: str, labels: Labels) -> str:
-    """The page where a silence for these labels is half written."""
-    quoted = (
-        '{}="{}"'.format(name, value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
-        for name, value in labels
-    )
-    return f"{external_url}/silences/new?filter={quote('{' + ', '.join(quoted) + '}', safe='')}"
+    """The alerts page, with the matchers of a silence for these labels."""
+    matchers = "{" + ", ".join(f"{name}={quoted(value)}" for name, value in labels) + "}"
+    name = labels.get("alertname")
+    return f"{external_url}/alerts?" + urlencode({"name": name, "silence": matchers}, quote_via=quote)
 
 
-def threshold(generator_url: str) -> str:
-    """`> 1` from the end of the expression in the link, or nothing."""
+def dashboard_url(external_url: str, alert: Alert, until_ms: int) -> str:
+    """The rule's own dashboard or ours; ours opens from an hour before the alert to shortly after it."""
+    url = alert.annotations.get("dashboard_url") or alert.annotations.get("dashboard") or f"{external_url}/"
+    if not external_url or not url.startswith(f"{external_url}/"):
+        return url
+    window = {"from": alert.starts_at_ms - _BEFORE_MS, "to": until_ms + _AFTER_MS}
+    if parse_qs(urlsplit(url).query).keys() & window.keys():
+        return url
+    address, mark, anchor = url.partition("#")
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(window)}{mark}{anchor}"
+
+
+def asked(generator_url: str) -> tuple[str, float | None]:
+    """The rule's expression and the value it returned, as far as the alert's source link tells them."""
     try:
-        asked = parse_qs(urlsplit(generator_url).query)
+        query = parse_qs(urlsplit(generator_url).query)
     except ValueError:
-        return ""
-    expr = (asked.get("expr") or asked.get("g0.expr") or [""])[0]
-    found = _THRESHOLD.search(expr)
-    return f"{found[1]} {found[2]}" if found else ""
+        return "", None
+    expr = (query.get("expr") or query.get("g0.expr") or [""])[0]
+    try:
+        return expr, float(query["value"][0])
+    except (KeyError, ValueError):
+        return expr, None

@@ -1,14 +1,17 @@
 """The texts of a message, from the operator's templates; a template that fails says so in the message.
 
-In:  templates of the settings, a Notification. Out: text.
+In:  templates of the settings and of the template files, a Notification. Out: text.
 """
 
 from __future__ import annotations
 
 import html as html_text
 import logging
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from backbeat.model.alerts import Alert, Notification
 from backbeat.templating import Template, TemplateError, TemplateSet
@@ -17,34 +20,64 @@ from backbeat.templating.records import KV, AlertRecord, Alerts, NotificationRec
 
 _log = logging.getLogger(__name__)
 _DEFAULTS = Path(__file__).with_name("templates") / "default.tmpl"
+_DEFINED = re.compile(r"\{\{-?\s*define\s+\"([^\"]+)\"")
 
 
 class Texts:
-    """Renders the templates of all channels; parsed once, and errors become text."""
+    """Renders the templates of all channels; parsed once, errors become text. Safe to use from threads."""
 
     def __init__(self, paths: Iterable[str] = ()) -> None:
         self._set = TemplateSet(alertmanager_functions())
         self._set.add(_DEFAULTS.read_text(encoding="utf-8"), _DEFAULTS.name)
         self._parsed: dict[tuple[str, bool], Template] = {}
+        self._lock = Lock()
+        self._redefined: set[str] = set()
         for path in paths:
             try:
-                self._set.add(Path(path).read_text(encoding="utf-8"), Path(path).name)
+                text = Path(path).read_text(encoding="utf-8")
+                self._set.add(text, Path(path).name)
+                self._redefined.update(_DEFINED.findall(text))
             except (OSError, ValueError, TemplateError) as error:
                 _log.error("notify: template file %s is left out: %s", path, error)
 
+    def own(self, name: str) -> str | None:
+        """A call of the named default template where the operator's files define it anew, else None."""
+        return f'{{{{ template "{name}" . }}}}' if name in self._redefined else None
+
     def render(self, text: str, message: Notification, *, html: bool = False) -> str:
-        """Never fails: where the template does, its error is the text, after the message's subject."""
-        if "{{" not in text:
-            return text
+        """Never fails: where the template does, the message's subject and the error are the text."""
         try:
-            key = (text, html)
-            if key not in self._parsed:
-                self._parsed[key] = self._set.parse(text, html=html)
-            functions = alertmanager_functions(now_ms=message.now_ms, route_labels=dict(message.route_labels))
-            return self._parsed[key].render(record(message), functions=functions)
+            return self.strict(text, message, html=html)
         except TemplateError as error:
+            _log.warning("notify: receiver %s: template failed: %s", message.receiver, error)
             told = f"{subject(message)} (template error: {error})"
             return html_text.escape(told) if html else told
+
+    def strict(self, text: str, message: Notification, *, html: bool = False) -> str:
+        """Raises TemplateError; for addresses, where an error's text would be of no use."""
+        if "{{" not in text:
+            return text
+        functions = alertmanager_functions(now_ms=message.now_ms, route_labels=dict(message.route_labels))
+        return self._template(text, html).render(record(message), functions=functions)
+
+    def _template(self, text: str, html: bool) -> Template:
+        with self._lock:
+            parsed = self._parsed.get((text, html))
+            if parsed is None:
+                parsed = self._parsed[text, html] = self._set.parse(text, html=html)
+            return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord(NotificationRecord):
+    """Alertmanager's data, and what only webhooks get there."""
+
+    group_key: str = ""
+    truncated_alerts: int = 0
+
+    def fields(self) -> dict[str, object]:
+        own = {"GroupKey": self.group_key, "TruncatedAlerts": self.truncated_alerts}
+        return {**NotificationRecord.fields(self), **own}
 
 
 def subject(message: Notification) -> str:
@@ -59,9 +92,9 @@ def status_of(alert: Alert, now_ms: int) -> str:
     return "resolved" if alert.resolved_at(now_ms) else "firing"
 
 
-def record(message: Notification) -> NotificationRecord:
+def record(message: Notification) -> MessageRecord:
     """What templates see as the dot."""
-    return NotificationRecord(
+    return MessageRecord(
         receiver=message.receiver,
         status=message.status,
         alerts=Alerts(_alert(alert, message.now_ms) for alert in message.alerts),
@@ -71,6 +104,8 @@ def record(message: Notification) -> NotificationRecord:
         route_labels=KV(message.route_labels),
         external_url=message.external_url,
         reason=message.reason,
+        group_key=message.group_key,
+        truncated_alerts=message.truncated_alerts,
     )
 
 

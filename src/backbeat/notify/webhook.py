@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from backbeat.config.alertmanager import WebhookConfig
 from backbeat.model.alerts import Alert, Delivery, Notification
 from backbeat.notify.http import post
 from backbeat.notify.texts import Texts, status_of
+from backbeat.templating import TemplateError
 
 _NEVER = "0001-01-01T00:00:00Z"
 
@@ -27,9 +29,12 @@ class WebhookChannel:
 
     async def send(self, notification: Notification) -> Delivery:
         try:
-            url = self._texts.render(self._config.url.read(), notification).strip()
+            template = self._config.url.read()
+            url = (await asyncio.to_thread(self._texts.strict, template, notification)).strip()
         except (OSError, ValueError):
             return Delivery(False, retry=True, detail="the file of the webhook's URL cannot be read")
+        except TemplateError as error:
+            return Delivery(False, detail=f"the template of the webhook's URL failed: {error.message}")
         key = notification.idempotency_key
         return await post(
             self._session,
