@@ -43,7 +43,7 @@ async def test_an_alert_from_pending_to_resolved() -> None:
     assert alert.labels == Labels.of(alertname="Slow", instance="a", severity="warning", where="a")
     assert alert.annotations == Labels.of(summary="a takes 1.5s")
     assert (alert.starts_at_ms, alert.ends_at_ms) == (at(5), at(9))
-    assert alert.generator_url == "http://backbeat.example/explore?expr=slow%20%3E%201"
+    assert alert.generator_url == f"http://backbeat.example/explore?expr=slow%20%3E%201&at={at(5)}&value=1.5"
     assert stage.appender.series_at(at(5)) == {
         'ALERTS{alertname="Slow", alertstate="firing", instance="a", severity="warning", where="a"}': 1.0,
         'ALERTS{alertname="Slow", alertstate="pending", instance="a", severity="warning", where="a"}': None,

@@ -130,7 +130,8 @@ class AlertingRule:
                 starts_at_ms=alert.fired_at_ms,
                 ends_at_ms=alert.resolved_at_ms or valid_until_ms,
                 updated_at_ms=at_ms,
-                generator_url=generator_url,
+                # The value travels in the link, so that a message can say it against the threshold.
+                generator_url=f"{generator_url}&at={at_ms}&value={alert.value:g}",
             )
             for alert in self.instances.values()
             if alert.is_due(at_ms, resend_delay_ms)
