@@ -3,6 +3,7 @@
     python benchmarks/ingest.py                    50 targets x 2,000 series at 1 s, 30 s each
     python benchmarks/ingest.py --gzip             targets compress, as most exporters do when asked
     python benchmarks/ingest.py --churn 0.1        a tenth of the series is replaced every minute
+    python benchmarks/ingest.py --remote-write     both receive the same remote-write requests instead
 
 The targets live in a process of their own. Counted is the CPU time (user and system) of each server's
 process, per sample that it stored, after a warm-up in which it has met every series.
@@ -13,12 +14,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gzip
+import http.client
 import json
 import os
 import platform
 import random
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -155,6 +158,134 @@ async def run_backbeat(arguments: argparse.Namespace) -> None:
             print(json.dumps({"samples": stored, "down": down[:1]}), flush=True)
 
 
+async def run_receiver(arguments: argparse.Namespace) -> None:
+    """Storage behind the remote-write receiver, served as the server serves it; prints the port."""
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    from backbeat.collect.remote_write import RemoteWriteReceiver
+    from backbeat.model.clock import now_ms
+    from backbeat.storage import StorageOptions, open_storage
+
+    storage = open_storage(Path(arguments.data), StorageOptions(), now_ms)
+    receiver = RemoteWriteReceiver(storage)
+
+    async def write(request: Request) -> Response:
+        headers = request.headers
+        status, message = await receiver.receive(
+            await request.body(), headers.get("content-encoding", ""), headers.get("content-type", "")
+        )
+        return Response(message, status)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+        app = Starlette(routes=[Route("/api/v1/write", write, methods=["POST"])])
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        await server.serve(sockets=[listener])
+
+
+def write_requests(series: int, per_request: int, rounds: int) -> Iterator[bytes]:
+    """Requests as Prometheus sends them: every series once a round, in the same order, a second apart."""
+    import cramjam
+
+    def delimited(field: int, content: bytes) -> bytes:
+        size = len(content)
+        return (
+            bytes([field << 3 | 2])
+            + (bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7]))
+            + content
+        )
+
+    encoded = []
+    for place in range(series):
+        labels = {
+            "__name__": "http_request_duration_seconds_bucket",
+            "instance": f"10.0.0.{place % 50}:9100",
+            "job": "shop",
+            "le": str(_BOUNDS[place // 50 % 11]),
+            "method": "GET",
+            "route": f"/api/v1/things/{place // 550}",
+            "status": "200",
+        }
+        pairs = [delimited(1, name.encode()) + delimited(2, value.encode()) for name, value in labels.items()]
+        encoded.append(b"".join(delimited(1, pair) for pair in pairs))
+    started_ms = int(time.time() * 1000) - rounds * 1000
+    for at in range(rounds):
+        stamp, rest = b"", started_ms + at * 1000
+        while rest >= 128:
+            stamp, rest = stamp + bytes([rest & 127 | 128]), rest >> 7
+        stamp = b"\x10" + stamp + bytes([rest])
+        samples = [b"\x09" + struct.pack("<d", at + place) + stamp for place in range(series)]
+        parts = [
+            delimited(1, own + delimited(2, sample)) for own, sample in zip(encoded, samples, strict=True)
+        ]
+        for first in range(0, series, per_request):
+            yield bytes(cramjam.snappy.compress_raw(b"".join(parts[first : first + per_request])))
+
+
+def measure_receiver(name: str, arguments: argparse.Namespace) -> Measured:
+    """CPU per sample of a server that is sent 2,000-sample requests, one after the other."""
+    with tempfile.TemporaryDirectory() as data:
+        port = _free_port()
+        command = [sys.executable, __file__, "receiver", "--data", data]
+        if name == "prometheus":
+            Path(data, "prometheus.yml").write_text("global: {}\n")
+            command = _prometheus(data, port, "--web.enable-remote-write-receiver")
+        with running(command) as process:
+            if name == "backbeat":
+                assert process.stdout is not None
+                port = int(process.stdout.readline())
+            watched = psutil.Process(process.pid)
+            cpu, sent = 0.0, 0
+            connection = http.client.HTTPConnection("127.0.0.1", port)
+            wait_for(port)
+            for number, body in enumerate(write_requests(20_000, 2000, 60)):
+                if number == 20:
+                    # Every series is known after ten requests.
+                    cpu = sum(watched.cpu_times()[:2])
+                headers = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"}
+                connection.request("POST", "/api/v1/write", body, headers)
+                answer = connection.getresponse()
+                assert answer.status == 204, answer.read()
+                answer.read()
+                sent += 2000 if number >= 20 else 0
+            cpu = sum(watched.cpu_times()[:2]) - cpu
+            return Measured(name, sent, cpu, watched.memory_info().rss / 2**20)
+
+
+def wait_for(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            time.sleep(1)
+            return
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _prometheus(data: str, port: int, *more: str) -> list[str]:
+    return [
+        "prometheus",
+        f"--config.file={data}/prometheus.yml",
+        f"--storage.tsdb.path={data}/tsdb",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--log.level=error",
+        *more,
+    ]
+
+
 @contextmanager
 def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
@@ -203,15 +334,7 @@ def measure_prometheus(ports: list[int], arguments: argparse.Namespace) -> Measu
         config.write_text(
             json.dumps({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]})
         )
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        command = [
-            "prometheus",
-            f"--config.file={config}",
-            f"--storage.tsdb.path={data}/tsdb",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--log.level=error",
-        ]
+        port = _free_port()
 
         def samples() -> float:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
@@ -220,7 +343,7 @@ def measure_prometheus(ports: list[int], arguments: argparse.Namespace) -> Measu
                         return float(line.split()[-1])
             raise RuntimeError("prometheus does not say how many samples it has")
 
-        with running(command) as process:
+        with running(_prometheus(data, port)) as process:
             return measure("prometheus", process, samples, arguments)
 
 
@@ -228,23 +351,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("role", nargs="?", default="run", choices=["run", "targets", "backbeat"])
+    parser.add_argument("role", nargs="?", default="run", choices=["run", "targets", "backbeat", "receiver"])
     parser.add_argument("--targets", type=int, default=50)
     parser.add_argument("--series", type=int, default=2000)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--warm-up", type=float, default=15)
     parser.add_argument("--churn", type=float, default=0, help="share of the series replaced a minute")
     parser.add_argument("--gzip", action="store_true")
+    parser.add_argument("--remote-write", action="store_true")
     parser.add_argument("--only", choices=["backbeat", "prometheus"])
     parser.add_argument("--ports", help=argparse.SUPPRESS)
     parser.add_argument("--data", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.role == "targets":
         asyncio.run(run_targets(arguments))
-    elif arguments.role == "backbeat":
+    elif arguments.role in ("backbeat", "receiver"):
         import uvloop
 
-        uvloop.run(run_backbeat(arguments))
+        uvloop.run(run_backbeat(arguments) if arguments.role == "backbeat" else run_receiver(arguments))
+    elif arguments.remote_write:
+        names = [arguments.only] if arguments.only else ["backbeat", "prometheus"]
+        report(
+            "remote write, 2,000 samples a request, 20,000 series",
+            [measure_receiver(each, arguments) for each in names],
+        )
     else:
         run(arguments)
 
@@ -267,15 +397,15 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.only != "backbeat" and shutil.which("prometheus"):
             results.append(measure_prometheus(ports, arguments))
     kind = f"{arguments.targets} targets x {arguments.series} series at 1 s, {arguments.seconds:g} s"
-    extras = f", gzip {'on' if arguments.gzip else 'off'}, churn {arguments.churn:.0%} a minute"
-    print(
-        f"{kind}{extras}; {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n"
-    )
-    print(f"{'':12} {'samples':>10} {'samples/s':>10} {'CPU s':>8} {'us/sample':>10} {'RSS MiB':>8}")
+    report(f"{kind}, gzip {'on' if arguments.gzip else 'off'}, churn {arguments.churn:.0%} a minute", results)
+
+
+def report(what: str, results: list[Measured]) -> None:
+    print(f"{what}; {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    print(f"{'':12} {'samples':>10} {'CPU s':>8} {'us/sample':>10} {'RSS MiB':>8}")
     for each in results:
-        rate = each.samples / arguments.seconds
         print(
-            f"{each.name:12} {each.samples:10.0f} {rate:10.0f} {each.cpu_s:8.2f} "
+            f"{each.name:12} {each.samples:10.0f} {each.cpu_s:8.2f} "
             f"{each.us_per_sample:10.3f} {each.memory_mib:8.0f}"
         )
     if len(results) == 2:

@@ -35,6 +35,7 @@ def check(paths: list[Path]) -> int:
 
 def parsers() -> Parsers:
     """The parsers of PromQL and of templates, for checks inside of the files."""
+    from backbeat.cli.lint import lint_rule
     from backbeat.promql.parser import parse
     from backbeat.templating import Template
     from backbeat.templating.functions import alertmanager_functions, prometheus_functions
@@ -45,37 +46,45 @@ def parsers() -> Parsers:
         parse,
         lambda text: Template.parse(text, functions=of_rules, variables=variables),
         lambda text: Template.parse(text, functions=of_messages),
+        lint_rule,
     )
 
 
 def _check_directory(directory: Path, reader: Reader) -> None:
     """The configuration of a directory with its cross-references, then every other file in it."""
-    if (directory / "prometheus.yml").exists():
+    has_main = (directory / "prometheus.yml").exists()
+    if has_main:
         with suppress(ConfigErrors):  # its findings are the reader's own
             load_with(reader, directory)
     files = sorted(each for each in directory.iterdir() if each.suffix in _SUFFIXES and each.is_file())
     for path in files:
         if path not in reader.read_paths:
-            _check_file(path, reader, named=False)
+            kind = _check_file(path, reader, named=False)
+            if kind is FileKind.RULES and has_main:
+                message = (
+                    "no entry of rule_files in prometheus.yml names this file: its rules are not evaluated"
+                )
+                reader.findings.add(Finding(Position(str(path), 1), message, is_warning=True))
     if not files:
         place = Position(str(directory), 1)
         reader.findings.add(Finding(place, "holds no .yml file; expected at least prometheus.yml"))
 
 
-def _check_file(path: Path, reader: Reader, *, named: bool) -> None:
-    """One file alone, as the kind that its name and content tell."""
+def _check_file(path: Path, reader: Reader, *, named: bool) -> FileKind | None:
+    """One file alone, as the kind that its name and content tell; None where they tell nothing."""
     document = read_file(path, reader.findings)
     if document is None:
         reader.read_paths.add(path)
-        return
+        return None
     kind = recognise(path.name, document.root)
     if kind is None:
         if named:
             message = "is no prometheus, rule, alertmanager, web or backbeat file; check its fields"
             reader.findings.add(Finding(Position(str(path), 1), message))
             reader.read_paths.add(path)
-        return
+        return None
     _check_as(kind, path, reader)
+    return kind
 
 
 def _check_as(kind: FileKind, path: Path, reader: Reader) -> None:

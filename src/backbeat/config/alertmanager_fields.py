@@ -8,21 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backbeat.config.http_fields import HEADER, HTTP_CONFIG, TLS_CONFIG
-from backbeat.config.kinds import (
-    DURATION,
-    FLAG,
-    INTEGER,
-    SECRET,
-    TEMPLATE,
-    TEXT,
-    FromEnvironment,
-    HostPort,
-    OneOf,
-    SecretUrl,
-    Url,
-    text_of,
-    texts,
-)
+from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEMPLATE, TEXT, OneOf, Url, text_of, texts
 from backbeat.config.matcher_syntax import MatcherError, make_matcher, parse_matchers
 from backbeat.config.nodes import Mapping, Node, is_null
 from backbeat.config.prometheus_fields import TRACING_FIELDS, check_tracing
@@ -40,6 +26,7 @@ from backbeat.config.schema import (
     duplicates,
     quoted,
 )
+from backbeat.config.secret_kinds import SECRET, FromEnvironment, HostPort, SecretUrl
 from backbeat.config.time_intervals import NAMED_INTERVAL
 from backbeat.model.labels import LEGACY_LABEL_NAME
 from backbeat.model.matchers import Matcher, MatchOp

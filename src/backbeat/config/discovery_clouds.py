@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from backbeat.config.http_fields import HTTP_FIELDS, TLS_CONFIG, check_http
-from backbeat.config.kinds import DURATION, FLAG, INTEGER, SECRET, TEXT, URL, OneOf, texts
+from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEXT, URL, OneOf, texts
 from backbeat.config.schema import Check, Kind, ListOf, Section, Struct, all_of, quoted
+from backbeat.config.secret_kinds import SECRET
 
 _FILTERS = ListOf(Struct("a filter", {"name": TEXT, "values": texts()}))
 _COMMON: dict[str, Kind] = {"refresh_interval": DURATION, "port": INTEGER}

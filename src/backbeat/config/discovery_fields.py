@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from backbeat.config.discovery_clouds import CLOUDS
 from backbeat.config.go_url import URLError, parse_url
 from backbeat.config.http_fields import HTTP_FIELDS, check_http, has_http
-from backbeat.config.kinds import DURATION, FLAG, INTEGER, SECRET, TEXT, URL, OneOf, label_set, texts
+from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEXT, URL, OneOf, label_set, texts
 from backbeat.config.prometheus import Discovery, FileSD, TargetGroup
 from backbeat.config.schema import Check, Kind, ListOf, MapOf, Section, Struct, all_of, quoted
+from backbeat.config.secret_kinds import SECRET
 from backbeat.model.labels import Labels
 
 if TYPE_CHECKING:

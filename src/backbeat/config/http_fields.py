@@ -10,9 +10,10 @@ import os
 from typing import Any
 
 from backbeat.config.http_client import NO_SECRET, TLS, HTTPClient, SecretSource
-from backbeat.config.kinds import FLAG, SECRET, TEXT, URL, OneOf, texts
+from backbeat.config.kinds import FLAG, TEXT, URL, OneOf, texts
 from backbeat.config.schema import Anything, Kind, ListOf, MapOf, Section, Struct
 from backbeat.config.secret import Secret
+from backbeat.config.secret_kinds import SECRET
 
 _RESERVED_HEADERS = frozenset(
     (

@@ -8,7 +8,7 @@ Out: `Config`, or `ConfigErrors`. Nothing is half-loaded.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
@@ -21,7 +21,7 @@ from backbeat.config.backbeat import BackbeatConfig, Config, WebAuth
 from backbeat.config.discovery_fields import TARGET_GROUP
 from backbeat.config.findings import ConfigErrors, Finding, Findings
 from backbeat.config.masking import masked
-from backbeat.config.prometheus import PrometheusConfig, RuleGroup
+from backbeat.config.prometheus import PrometheusConfig, Rule, RuleGroup
 from backbeat.config.prometheus_fields import PROMETHEUS, SCRAPE_FILE
 from backbeat.config.prometheus_rules import check_prometheus, check_scrapes, defaults_of, prometheus_config
 from backbeat.config.rule_files import RULE_FILE, check_rule_file, rule_groups
@@ -41,11 +41,13 @@ class Parsers:
     expr:             PromQL of rules
     rule_template:    labels and annotations of alerting rules
     message_template: texts of notifications
+    lint_rule:        remarks on a rule that is valid
     """
 
     expr: Parse | None = None
     rule_template: Parse | None = None
     message_template: Parse | None = None
+    lint_rule: Callable[[Rule], Iterable[str]] | None = None
 
 
 @dataclass(slots=True)
@@ -91,17 +93,21 @@ class Reader:
         return tuple(groups)
 
     def _named_files(self, main: Section, name: str, *, unique: bool) -> list[Path]:
+        """The files that the patterns of a field name, in their order; `unique`: each once."""
         found: list[Path] = []
-        places = main.item_nodes(name)
-        for index, pattern in enumerate(main.get(name) or ()):
+        missing: list[int] = []
+        patterns = main.get(name) or ()
+        for index, pattern in enumerate(patterns):
             paths = [Path(each) for each in sorted(glob(main.reading.join(pattern)))]
             if not paths:
-                where = f"{main.field(name)}[{index}]"
-                # A missing rule file leaves Prometheus running; a missing list of jobs is a slip of the pen.
-                literal = not unique and not any(character in pattern for character in "*?[")
-                report = main.reading.error if literal else main.reading.warn
-                report(places[index], where, f"{quoted(pattern)} names no file")
+                missing.append(index)
             found += (each for each in paths if not (unique and each in found))
+        places = main.item_nodes(name)
+        for index in missing:
+            # Like Prometheus, go on without a file that is not there; but not without any list of jobs.
+            literal = not any(character in patterns[index] for character in "*?[")
+            report = main.reading.error if literal and not unique and not found else main.reading.warn
+            report(places[index], f"{main.field(name)}[{index}]", f"{quoted(patterns[index])} names no file")
         return found
 
     def rules(self, path: Path, *, legacy: bool = False) -> tuple[RuleGroup, ...] | None:
@@ -111,7 +117,18 @@ class Reader:
         if opened is None:
             return None
         check_rule_file(opened[0], legacy=legacy)
-        return rule_groups(opened[0]) if self.findings.error_count == errors else None
+        if self.findings.error_count > errors:
+            return None
+        groups = rule_groups(opened[0])
+        self._lint(groups)
+        return groups
+
+    def _lint(self, groups: Iterable[RuleGroup]) -> None:
+        look = self.parsers.lint_rule
+        if look is not None:
+            for rule in (rule for group in groups for rule in group.rules):
+                for remark in look(rule):
+                    self.findings.add(Finding(rule.expr_at, remark, is_warning=True))
 
     def alertmanager(self, path: Path) -> AlertmanagerConfig | None:
         """alertmanager.yml; None where it, or a template file of it, has a mistake."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from backbeat.config.discovery_fields import discovery, warn_unsupported
+from backbeat.config.discovery_fields import discovery, static_targets, warn_unsupported
 from backbeat.config.http_fields import http_client
 from backbeat.config.kinds import is_label_name
 from backbeat.config.prometheus import (
@@ -27,6 +27,15 @@ from backbeat.model.durations import format_duration
 from backbeat.model.labels import Labels
 
 _MINUTE = 60_000
+_OTHER_PORTS = {
+    "5432": ("PostgreSQL", "its exporter, e.g. postgres-exporter:9187"),
+    "6379": ("Redis", "its exporter, e.g. redis-exporter:9121"),
+    "3306": ("MySQL", "its exporter, e.g. mysqld-exporter:9104"),
+    "27017": ("MongoDB", "its exporter, e.g. mongodb-exporter:9216"),
+    "11211": ("Memcached", "its exporter, e.g. memcached-exporter:9150"),
+    "9092": ("Kafka", "its exporter, e.g. kafka-exporter:9308"),
+    "5672": ("RabbitMQ", "its metrics at port 15692"),
+}
 _DROPPING = frozenset(("keep", "drop", "keepequal", "dropequal"))
 # os.Expand: $name, ${name}, and $ before one special character.
 _REFERENCE = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z_][A-Za-z0-9_]*|[*#$@!?\-0-9]))")
@@ -109,6 +118,7 @@ def check_scrapes(sections: Iterable[Section], defaults: Defaults, taken: Iterab
         check_steps(section, "relabel_configs", legacy=legacy)
         check_steps(section, "metric_relabel_configs", legacy=legacy)
         _check_kept_targets(section)
+        _warn_of_ports(section)
         warn_unsupported(section)
     jobs = ((each.get("job_name", ""), each) for each in (*taken, *sections))
     _check_unique(jobs, "job_name", "scrape configs with job name")
@@ -165,6 +175,20 @@ def _check_kept_targets(section: Section) -> None:
 def _may_write_address(step: Section) -> bool:
     target = step.get("target_label", "")
     return step.get("action") == "labelmap" or target == "__address__" or "$" in target
+
+
+def _warn_of_ports(section: Section) -> None:
+    """Say where a target is a server that does not speak HTTP at that port."""
+    if section.has("relabel_configs"):
+        return
+    for node, path, address in static_targets(section):
+        known = _OTHER_PORTS.get(address.rpartition(":")[2])
+        if known is not None:
+            server, instead = known
+            message = (
+                f"{quoted(address)} is the port of {server} itself, which serves no metrics; scrape {instead}"
+            )
+            section.reading.warn(node, path, message)
 
 
 def _check_alerting(section: Section | None, *, legacy: bool) -> None:

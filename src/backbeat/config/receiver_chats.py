@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from backbeat.config.kinds import DURATION, FLAG, INTEGER, SECRET, TEMPLATE, TEXT, SecretUrl, Url
+from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEMPLATE, TEXT, Url
 from backbeat.config.nodes import Node, Scalar
 from backbeat.config.schema import Anything, Kind, ListOf, MapOf, Reading, Section, Struct, quoted
+from backbeat.config.secret_kinds import SECRET, SecretUrl
 
 _WEBHOOK_URL = SecretUrl(file_field="webhook_url_file")
 _HTTP_URL = Url(http=True)

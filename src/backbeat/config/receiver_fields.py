@@ -6,21 +6,11 @@ What an integration takes from `global` is filled in, and missed, in `alertmanag
 from __future__ import annotations
 
 from backbeat.config.http_fields import HTTP_CONFIG, TLS_CONFIG
-from backbeat.config.kinds import (
-    COUNT,
-    FLAG,
-    SECRET,
-    TEMPLATE,
-    TEXT,
-    FromEnvironment,
-    GoDuration,
-    HostPort,
-    SecretUrl,
-    Url,
-)
+from backbeat.config.kinds import COUNT, FLAG, TEMPLATE, TEXT, GoDuration, Url
 from backbeat.config.receiver_chats import CHATS
 from backbeat.config.remote_fields import SIGV4
 from backbeat.config.schema import Anything, Check, Kind, ListOf, MapOf, Section, Struct, quoted
+from backbeat.config.secret_kinds import SECRET, FromEnvironment, HostPort, SecretUrl
 
 HTTP_URL = Url(http=True)
 TEMPLATES = MapOf(TEMPLATE)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from backbeat.config.http_fields import HTTP_FIELDS, check_http
-from backbeat.config.kinds import COUNT, DURATION, FLAG, INTEGER, SECRET, TEXT, URL, OneOf, label_set
+from backbeat.config.kinds import COUNT, DURATION, FLAG, INTEGER, TEXT, URL, OneOf, label_set
 from backbeat.config.relabel_fields import relabel_list
 from backbeat.config.schema import Kind, MapOf, Section, Struct, quoted
+from backbeat.config.secret_kinds import SECRET
 
 _RESERVED_HEADERS = frozenset(
     (

@@ -10,8 +10,9 @@ import re
 
 from backbeat.config.backbeat import BackbeatConfig, WebAuth
 from backbeat.config.http_fields import TLS_VERSIONS
-from backbeat.config.kinds import DURATION, FLAG, INTEGER, SECRET, SIZE, TEXT, GoDuration, OneOf, Url, texts
+from backbeat.config.kinds import DURATION, FLAG, INTEGER, SIZE, TEXT, GoDuration, OneOf, Url, texts
 from backbeat.config.schema import ListOf, MapOf, Section, Struct, quoted
+from backbeat.config.secret_kinds import SECRET
 
 _BCRYPT = re.compile(r"\$2[abxy]?\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 _ENUMERATED_HEADERS = {"X-Content-Type-Options": ("nosniff",), "X-Frame-Options": ("deny", "sameorigin")}

@@ -32,7 +32,7 @@ from backbeat.storage.tombstones import Tombstones
 log = logging.getLogger(__name__)
 
 _numbers = count()
-_KEPT_MATCHES = 200
+_MATCHES_BYTES = 64 << 20
 
 
 class UnreadableBlock(Exception):
@@ -64,7 +64,7 @@ class Block:
         self.file = _ChunkFile(path / "chunks")
         self.tombstones = Tombstones(path / "tombstones", quarantine)
         self._index: BlockIndex | None = None
-        self._matches: dict[tuple[Matcher, ...], tuple[Int32s, list[Labels]]] = {}
+        self._matches: ByteCache[tuple[Int32s, list[Labels]]] = ByteCache(_MATCHES_BYTES)
         self._chunks: dict[int, BlockChunk | None] = {}
         self._lock = Lock()
         self.bad_places: set[tuple[int, int]] = set()
@@ -81,7 +81,7 @@ class Block:
     def index_bytes(self) -> int:
         """Memory that the loaded index takes."""
         index = self._index
-        return 0 if index is None else index.size_bytes
+        return 0 if index is None else index.size_bytes + self._matches.size_bytes
 
     def forget_index(self) -> None:
         """Free the memory of the index until it is needed again."""
@@ -98,9 +98,7 @@ class Block:
             index = self.index()
             series = index.match(wanted)
             found = (series, index.labels(series.tolist()))
-            if len(self._matches) >= _KEPT_MATCHES:
-                self._matches.clear()
-            self._matches[wanted] = found
+            self._matches.put(wanted, found, 500 + 250 * len(series))
         return self._parts_of(*found, start_ms, end_ms)
 
     def parts_of_keys(self, keys: Keys, start_ms: int, end_ms: int) -> dict[str, list[Part]]:

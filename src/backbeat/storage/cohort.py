@@ -66,6 +66,7 @@ class HeadCohort:
         self._layouts: OrderedDict[bytes, Layout] = OrderedDict()
         self._dormant: OrderedDict[int, Labels] = OrderedDict()
         self._dormant_columns: dict[Labels, int] = {}
+        self._aliases: dict[int, list[int]] = {}
 
     def add_columns(self, numbers: Iterable[int], first: int | None = None) -> range:
         """New columns for these series. first: the number of the first, when the log says so."""
@@ -147,12 +148,12 @@ class HeadCohort:
     def forget(self, columns: Int32s, labels: Sequence[Labels]) -> None:
         """The series of these columns left memory."""
         self.forgets += 1
-        gone = np.isin(self.ids, self.ids[columns])
-        gone[self.width :] = False
+        self.ids[columns] = -1
+        for column in columns.tolist() if self._aliases else ():
+            self.ids[self._aliases.pop(column, [])] = -1
         for key, layout in list(self._layouts.items()):
-            if gone[layout.columns].any():
+            if (self.ids[layout.columns] < 0).any():
                 del self._layouts[key]
-        self.ids[gone] = -1
         self._dormant.update(zip(columns.tolist(), labels, strict=True))
         self._dormant_columns.update(zip(labels, columns.tolist(), strict=True))
         # Callers forget columns too, long before this many others came and went.
@@ -160,6 +161,10 @@ class HeadCohort:
         while len(self._dormant) > max(_LEAST_DORMANT, 4 * living):
             _, oldest = self._dormant.popitem(last=False)
             del self._dormant_columns[oldest]
+
+    def note_alias(self, column: int, alias: int) -> None:
+        """Another column that stands for the series of this one."""
+        self._aliases.setdefault(column, []).append(alias)
 
     def dormant_column(self, labels: Labels) -> int:
         """The column that a forgotten series had, or -1."""
@@ -214,4 +219,4 @@ def _is_sparse(chunk: OpenChunk) -> bool:
 
 def times_within(times: Int64s, start_ms: int, end_ms: int) -> tuple[int, int]:
     """[first, last) of the samples in [start_ms, end_ms]."""
-    return int(np.searchsorted(times, start_ms)), int(np.searchsorted(times, end_ms, side="right"))
+    return int(times.searchsorted(start_ms)), int(times.searchsorted(end_ms, side="right"))

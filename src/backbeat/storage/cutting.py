@@ -40,6 +40,9 @@ def compress_full_chunks(head: Head, cache: ByteCache[Float64s]) -> int:
     return done
 
 
+_FORGET_AT_ONCE = 500
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """What memory held before `through_ms` at one moment."""
@@ -95,23 +98,30 @@ def head_snapshot(head: Head) -> Cut:
 
 
 def forget_idle_series(head: Head) -> int:
-    """Forget series without a sample in memory; returns how many."""
+    """Forget series without a sample in memory, a few at a time; returns how many."""
+    table = head.table
     with head.lock:
-        table = head.table
         living = np.zeros(len(table.labels), np.bool_)
         for cohort in head.cohorts.values():
             numbers = cohort.ids[cohort.columns_with_samples()]
             living[numbers[numbers >= 0]] = True
         everyone = table.everyone()
         idle = everyone[~living[everyone]]
-        for placed in head.placed(idle):
-            placed.cohort.forget(placed.columns, placed.labels)
-        table.retire(idle.tolist())
+        newest = table.newest[idle]
+    for at in range(0, len(idle), _FORGET_AT_ONCE):
+        batch = slice(at, at + _FORGET_AT_ONCE)
+        with head.lock:
+            # Not those that had a sample meanwhile.
+            still_idle = idle[batch][table.newest[idle[batch]] == newest[batch]]
+            for placed in head.placed(still_idle):
+                placed.cohort.forget(placed.columns, placed.labels)
+            table.retire(still_idle.tolist())
+    with head.lock:
         for cohort in list(head.cohorts.values()):
             over = cohort.closed or cohort.irregular
             if over and not cohort.sealed and (cohort.open is None or not cohort.open.count):
                 _forget_cohort(head, cohort)
-        return len(idle)
+    return len(idle)
 
 
 def _forget_cohort(head: Head, cohort: HeadCohort) -> None:

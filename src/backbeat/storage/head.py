@@ -23,12 +23,16 @@ from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
 from backbeat.storage import records
 from backbeat.storage.assemble import Part
+from backbeat.storage.cache import ByteCache
 from backbeat.storage.chunks import HeadChunk
 from backbeat.storage.cohort import HeadCohort, Layout, times_within
 from backbeat.storage.keys import Keys, find_sorted
 from backbeat.storage.options import StorageOptions
 from backbeat.storage.series_table import SeriesTable
 from backbeat.storage.wal import WriteAheadLog
+
+
+_MATCHES_BYTES = 64 << 20
 
 
 class Older(Protocol):
@@ -74,7 +78,7 @@ class Head:
         self.segment_newest: dict[int, int] = {}
         """time of the newest sample in a log segment"""
         self.samples_stored = 0
-        self._matches: dict[tuple[Matcher, ...], tuple[int, list[Placed]]] = {}
+        self._matches: ByteCache[tuple[int, list[Placed]]] = ByteCache(_MATCHES_BYTES)
 
     def open_cohort(self, name: str, *, irregular: bool = False) -> HeadCohort:
         """The cohort of this name, made now if need be. Call under the lock."""
@@ -169,10 +173,13 @@ class Head:
         return layout
 
     def _note_place(self, cohort: HeadCohort, number: int, column: int) -> None:
-        if all(at != cohort.number for at, _ in self.table.places(number)):
-            self.table.add_place(number, cohort.number, column)
-            if cohort.irregular:
-                self.table.home_cohort[number], self.table.home_column[number] = cohort.number, column
+        own = next((own for at, own in self.table.places(number) if at == cohort.number), -1)
+        if own >= 0:
+            cohort.note_alias(own, column)
+            return
+        self.table.add_place(number, cohort.number, column)
+        if cohort.irregular:
+            self.table.home_cohort[number], self.table.home_column[number] = cohort.number, column
 
     def number_layout(self, cohort: HeadCohort, layout: Layout) -> int:
         """The layout's number in the log, which is told of it now if it is new."""
@@ -223,9 +230,9 @@ class Head:
                 if retirements == self.table.retirements:
                     placed = self.placed(numbers)
                     break
-        if len(self._matches) > 1000:
-            self._matches.clear()
-        self._matches[wanted] = (generation, placed)
+        self._matches.put(
+            wanted, (generation, placed), sum(500 + 20 * len(each.keys) for each in placed) + 500
+        )
         return placed
 
     def placed(self, numbers: Int32s) -> list[Placed]:

@@ -139,6 +139,8 @@ def _replay_rows(record: Record, head: Head, known: _Known, skip_before: int, re
     kept = times >= skip_before
     if not kept.any():
         return
+    # Noted even if nothing of the row comes back: its segment is there, and so its layout must stay.
+    head.layout_segments[number] = head.wal.segment
     layout = known.layouts.get(number)
     if layout is None:
         report.unreadable_rows += number not in known.forgotten

@@ -105,7 +105,7 @@ class SeriesTable:
 
     def retire(self, numbers: Sequence[int]) -> None:
         """Forget series that have no samples in memory any more."""
-        gone: dict[tuple[str, str], list[int]] = {}
+        gone: set[tuple[str, str]] = set()
         self.retirements += 1
         self.generation += 1
         for number in numbers:
@@ -114,10 +114,11 @@ class SeriesTable:
             del self.by_labels[labels]
             self.labels[number] = None
             self.more_places.pop(number, None)
-            for pair in labels:
-                gone.setdefault(pair, []).append(number)
-        for pair, members in gone.items():
-            self._unpost(pair, members)
+            gone.update(labels)
+        is_gone = np.zeros(len(self.labels), np.bool_)
+        is_gone[numbers] = True
+        for pair in gone:
+            self._unpost(pair, is_gone)
         self.retirements += 1
         self._free.extend(numbers)
 
@@ -140,7 +141,7 @@ class SeriesTable:
         return {value: len(members) for value, members in list(self._postings.get(name, {}).items())}
 
     def everyone(self) -> Int32s:
-        return np.fromiter(sorted(self.by_labels.copy().values()), np.int32)
+        return np.sort(np.fromiter(self.by_labels.copy().values(), np.int32))
 
     def _match(self, matchers: Sequence[Matcher]) -> Int32s:
         wanted: list[Int32s] = []
@@ -171,11 +172,11 @@ class SeriesTable:
             else:
                 members.insert(bisect_left(members, number), number)
 
-    def _unpost(self, pair: tuple[str, str], members: list[int]) -> None:
+    def _unpost(self, pair: tuple[str, str], is_gone: Bools) -> None:
         name, value = pair
         postings = self._postings[name]
         own = _as_array(postings[value])
-        kept = own[~np.isin(own, np.array(members, np.int32))]
+        kept = own[~is_gone[own]]
         if len(kept):
             postings[value] = array("i", kept.tobytes())
             return

@@ -16,8 +16,7 @@ from starlette.requests import Request
 from backbeat.model.durations import parse_duration
 from backbeat.model.errors import BackbeatError, DurationError
 from backbeat.model.matchers import Matcher
-from backbeat.promql.ast import VectorSelector
-from backbeat.promql.parser import parse
+from backbeat.promql.parser import parse_selector
 
 MAX_PARAMETERS_BYTES = 64 * 1024
 MAX_POINTS = 11_000
@@ -114,14 +113,6 @@ def parse_time(text: str, name: str = "time") -> int:
     except (ValueError, OverflowError):
         pass
     raise BadParameter(f'invalid parameter "{name}": cannot parse "{text}" to a valid timestamp')
-
-
-def parse_selector(text: str) -> tuple[Matcher, ...]:
-    """The matchers of a series selector such as `up{job="api"}`. Raises BadQuery or BadParameter."""
-    node = parse(text)
-    if not isinstance(node, VectorSelector) or node.offset is not None or node.at is not None:
-        raise BadParameter(f'invalid parameter "match[]": found {text!r}, expected a series selector')
-    return node.matchers
 
 
 def check_grid(start_ms: int, end_ms: int, step_ms: int) -> None:

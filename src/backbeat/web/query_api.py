@@ -13,7 +13,8 @@ from starlette.routing import Route
 from backbeat.model.clock import Now
 from backbeat.model.results import Answer, Matrix, Querier
 from backbeat.promql.parser import parse
-from backbeat.promql.printer import pretty, to_json
+from backbeat.promql.printer import pretty
+from backbeat.promql.tree_json import to_json
 from backbeat.web.params import BadParameter, Parameters, check_grid, union
 from backbeat.web.render import render_answer
 from backbeat.web.responses import json_body, success

@@ -1,0 +1,382 @@
+"""Wiring: constructs, connects, starts and stops. The only module that knows everyone.
+
+What is opened first is closed last: the store and the state outlive everything that writes to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from backbeat import __version__
+from backbeat.alerting import NOBODY, Alerting
+from backbeat.alerting.forward import ExternalAlertmanagers, FanOut
+from backbeat.collect.manager import ScrapeManager
+from backbeat.collect.metrics import CollectMetrics
+from backbeat.collect.relabel import Relabeler
+from backbeat.collect.remote_write import RemoteWriteReceiver
+from backbeat.config.backbeat import Config
+from backbeat.config.load import load_config
+from backbeat.config.prometheus import RelabelConfig, ScrapeConfig
+from backbeat.model.clock import now_ms
+from backbeat.model.errors import BackbeatError, WorldFailure
+from backbeat.model.labels import Labels
+from backbeat.notify import build_channels, new_session
+from backbeat.promql.engine import Engine
+from backbeat.promql.limits import Limits
+from backbeat.promql.local import LocalQuerier
+from backbeat.promql.parser import parse
+from backbeat.rules import AlertState, RuleManager
+from backbeat.state import open_state
+from backbeat.storage import Storage, StorageOptions, open_storage
+from backbeat.templating import Template
+from backbeat.templating.functions import alertmanager_functions, prometheus_functions
+from backbeat.web.alertmanager_api import AlertmanagerAPI
+from backbeat.web.app import build_app
+from backbeat.web.ingest_api import IngestAPI
+from backbeat.web.live import LiveStream, News
+from backbeat.web.ops_api import OpsAPI
+from backbeat.web.query_api import QueryAPI
+from backbeat.web.runbooks import runbook_routes
+from backbeat.web.security import is_loopback
+from backbeat.web.state_api import StateAPI
+
+log = logging.getLogger("backbeat")
+
+RULE_THREADS = 2
+NEWS_EVERY_S = 1.0
+STOP_CONNECTIONS_S = 2
+
+
+class NotStarted(BackbeatError):
+    """Backbeat cannot start here; the message says what to do."""
+
+
+def read_config(directory: Path) -> Config:
+    """Everything in the directory with all its expressions and templates parsed. Raises ConfigErrors."""
+    of_rules, of_messages = prometheus_functions(), alertmanager_functions()
+    variables = ("labels", "externalLabels", "externalURL", "value")
+    return load_config(
+        directory,
+        parse,
+        partial(Template.parse, functions=of_rules, variables=variables),
+        partial(Template.parse, functions=of_messages),
+    )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises NotStarted where the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        raise NotStarted(
+            f"cannot listen on {host}:{port}: {reason}; stop the other program or choose another --listen"
+        ) from None
+    return listener
+
+
+def refuse_open_doors(config: Config, host: str) -> None:
+    """Raises NotStarted for an address that others reach while nobody has to sign in."""
+    open_to_all = not (config.web and config.web.users) and not config.backbeat.allow_unauthenticated
+    if not is_loopback(host) and open_to_all:
+        raise NotStarted(
+            f"refusing to listen on {host} without authentication; add basic_auth_users to web.yml,"
+            " or listen on 127.0.0.1, or set allow_unauthenticated: true in backbeat.yml"
+        )
+
+
+def with_host_collector(config: Config) -> Config:
+    """Add this machine as the target of job `node`, unless it is switched off or the job exists."""
+    prometheus, own = config.prometheus, config.backbeat
+    taken = any(each.job_name == "node" for each in prometheus.scrape_configs)
+    if taken or not own.host_collector:
+        return config
+    interval = own.host_interval_ms or prometheus.scrape_interval_ms
+    timeout = min(prometheus.scrape_timeout_ms, interval)
+    host = ScrapeConfig("node", scrape_interval_ms=interval, scrape_timeout_ms=timeout, host_collector=True)
+    scrapes = (*prometheus.scrape_configs, host)
+    return dataclasses.replace(config, prometheus=dataclasses.replace(prometheus, scrape_configs=scrapes))
+
+
+def relabel_alerts(configs: tuple[RelabelConfig, ...], labels: Labels) -> Labels | None:
+    """Apply alert_relabel_configs; None drops the alert. Raises RegexError."""
+    if not configs:
+        return labels
+    changed = dict(labels)
+    return Labels.of(changed) if Relabeler(configs).apply(changed) else None
+
+
+def external_alertmanagers(config: Config) -> ExternalAlertmanagers:
+    targets = config.prometheus.alertmanagers
+    own = [partial(relabel_alerts, each.alert_relabel_configs) for each in targets]
+    return ExternalAlertmanagers(targets, lambda labels: labels, own)
+
+
+class Backbeat:
+    """A running Backbeat: its parts, and how a new configuration reaches them."""
+
+    def __init__(self, config_dir: Path, config: Config, storage: Storage, external_url: str) -> None:
+        own = config.backbeat
+        self.config_dir = config_dir
+        self.config = config
+        self.storage = storage
+        self.external_url = own.external_url or external_url
+        self.started_ms = now_ms()
+        self.is_ready = False
+        self.registry = CollectorRegistry()
+        limits = Limits(
+            max_samples=own.query_max_samples,
+            timeout_ms=own.query_timeout_ms,
+            lookback_ms=own.lookback_delta_ms,
+            max_concurrency=own.query_max_concurrency,
+            default_subquery_step_ms=config.prometheus.evaluation_interval_ms,
+        )
+        self.querier = LocalQuerier(Engine(storage, limits))
+        self.live = LiveStream()
+        self.external = external_alertmanagers(config)
+        self._reloading = asyncio.Lock()
+        self._reload_ok = Gauge(
+            "prometheus_config_last_reload_successful",
+            "Whether the last configuration reload attempt was successful.",
+            registry=self.registry,
+        )
+        self._reload_ok.set(1)
+        build = Gauge("backbeat_build_info", "The version.", ["version"], registry=self.registry)
+        build.labels(__version__).set(1)
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    async def start(self, stack: AsyncExitStack, state_path: str) -> None:
+        """Start every part, in the way of the data from its end; `stack` stops them in reverse."""
+        stack.callback(self.querier.close)
+        state = open_state(self.config.backbeat.database_url or state_path)
+        stack.push_async_callback(state.close)
+        self._sessions = [new_session()]
+        stack.push_async_callback(self._close_sessions)
+        alertmanager = self.config.alertmanager or NOBODY
+        self.alerting = Alerting(alertmanager, self._channels(), state, now_ms, self.external_url)
+        self.registry.register(self.alerting.collector)
+        await self.alerting.start()
+        stack.push_async_callback(self.alerting.stop)
+        await self.external.start()
+        stack.push_async_callback(self._stop_external)
+        collect_metrics = CollectMetrics(self.registry)
+        self.receiver = RemoteWriteReceiver(self.storage, collect_metrics)
+        self.scrapes = ScrapeManager(self.storage, now_ms, metrics=collect_metrics)
+        rule_querier = self.querier.reserved(RULE_THREADS)
+        stack.callback(rule_querier.close)
+        self.rules = RuleManager(
+            rule_querier,
+            self.storage,
+            self,
+            now_ms,
+            external_url=self.external_url,
+            relabel_alert=self._relabel_alert,
+            registry=self.registry,
+        )
+        stack.push_async_callback(self.scrapes.stop)
+        stack.push_async_callback(self.rules.stop)
+        await self.scrapes.apply(self.config.prometheus)
+        await self.rules.apply(self.config.prometheus)
+
+    async def receive(self, alerts):  # type: ignore[no-untyped-def]
+        await FanOut(self.alerting, self.external).receive(alerts)
+
+    def _channels(self):  # type: ignore[no-untyped-def]
+        if self.config.alertmanager is None:
+            return {}
+        return build_channels(self.config.alertmanager, self._sessions[-1])
+
+    def _relabel_alert(self, labels: Labels) -> Labels | None:
+        return relabel_alerts(self.config.prometheus.alert_relabel_configs, labels)
+
+    async def _close_sessions(self) -> None:
+        for session in self._sessions:
+            await session.close()
+
+    async def _stop_external(self) -> None:
+        await self.external.stop()
+
+    async def reload(self) -> None:
+        """Read every file again and apply all, or, where anything is wrong, change nothing. Raises BackbeatError."""
+        async with self._reloading:
+            try:
+                config = with_host_collector(await asyncio.to_thread(read_config, self.config_dir))
+            except BackbeatError as error:
+                self._reload_ok.set(0)
+                log.error("the configuration was not reloaded, the old one stays: %s", error)
+                raise
+            say_warnings(config)
+            self.config = config
+            old_external, self.external = self.external, external_alertmanagers(config)
+            await self.external.start()
+            old_sessions, self._sessions = self._sessions, [new_session()]
+            await self.alerting.apply(config.alertmanager or NOBODY, self._channels())
+            await self.scrapes.apply(config.prometheus)
+            await self.rules.apply(config.prometheus)
+            await old_external.stop()
+            for session in old_sessions:
+                await session.close()
+            self._reload_ok.set(1)
+            log.info("the configuration was reloaded")
+
+    async def keep_store(self) -> None:
+        """Fsync, compaction and retention, off the event loop, for as long as Backbeat runs."""
+        interval_s = max(self.config.backbeat.fsync_interval_ms, 100) / 1000
+        while True:
+            await asyncio.sleep(interval_s)
+            try:
+                await asyncio.to_thread(self.storage.maintain)
+            except (BackbeatError, OSError) as error:
+                log.error("upkeep of the store failed, trying again: %s", error)
+
+    async def tell_news(self) -> None:
+        """Let open pages know when samples have landed or alerts have changed."""
+        while True:
+            await asyncio.sleep(NEWS_EVERY_S)
+            newest = max((target.last_scrape_ms for target in self.scrapes.targets()), default=0)
+            groups = self.rules.groups()
+            newest = max([newest, *(group.last_evaluation_ms for group in groups)])
+            states = [alert.state for group in groups for rule in group.rules for alert in rule.alerts]
+            firing = states.count(AlertState.FIRING)
+            await self.live.publish(News(newest, firing, states.count(AlertState.PENDING)))
+
+    def app(self, host: str):  # type: ignore[no-untyped-def]
+        own = self.config.backbeat
+        routes = [
+            *QueryAPI(self.querier, now_ms).routes(),
+            *StateAPI(
+                self.scrapes,
+                self.rules,
+                self.storage,
+                lambda: self.external,
+                lambda: self.config,
+                self.started_ms,
+            ).routes(),
+            *AlertmanagerAPI(self.alerting, self, now_ms, self.started_ms).routes(),
+            *OpsAPI(
+                self.registry, self.reload if own.enable_lifecycle_api else None, lambda: self.is_ready
+            ).routes(),
+            *(IngestAPI(self.receiver).routes() if own.enable_remote_write_receiver else ()),
+            *self.live.routes(),
+            *runbook_routes(),
+        ]
+        hosts = [*own.allowed_hosts, host]
+        return build_app(routes, hosts=hosts, auth=self.config.web, check_host=is_loopback(host))
+
+
+class WebServer(uvicorn.Server):
+    """Uvicorn without signal handlers of its own: the server's owner says when to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def storage_options(config: Config) -> StorageOptions:
+    """backbeat.yml's settings; prometheus.yml's storage section wins where it says something."""
+    own, said = config.backbeat, config.prometheus.storage
+    return StorageOptions(
+        fsync_interval_ms=own.fsync_interval_ms,
+        retention_time_ms=said.retention_time_ms or own.retention_time_ms,
+        retention_size_bytes=said.retention_size_bytes or own.retention_size_bytes,
+        out_of_order_window_ms=said.out_of_order_time_window_ms,
+    )
+
+
+def say_warnings(config: Config) -> None:
+    for warning in config.warnings:
+        log.warning("%s", warning)
+
+
+async def serve(config_dir: Path, data: Path, host: str, port: int) -> None:
+    """Run until SIGTERM or SIGINT. Raises BackbeatError where it cannot start."""
+    config = with_host_collector(read_config(config_dir))
+    refuse_open_doors(config, host)
+    say_warnings(config)
+    listener = bind(host, port)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    shown_host = f"[{host}]" if ":" in host else host
+    url = f"http://{shown_host}:{listener.getsockname()[1]}"
+    async with AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        storage = await asyncio.to_thread(open_storage, data / "samples", storage_options(config), now_ms)
+        stack.push_async_callback(asyncio.to_thread, storage.close)
+        backbeat = Backbeat(config_dir, config, storage, url)
+        await backbeat.start(stack, str(data / "state.db"))
+        loop.add_signal_handler(signal.SIGHUP, partial(_reload_on_signal, backbeat))
+        await _run(backbeat, listener, host, stop, url)
+
+
+def _reload_on_signal(backbeat: Backbeat) -> None:
+    async def reload() -> None:
+        with contextlib.suppress(BackbeatError):  # said in the log; the old configuration stays
+            await backbeat.reload()
+
+    task = asyncio.get_running_loop().create_task(reload(), name="reload")
+    backbeat.reload_task = task
+
+
+async def _run(
+    backbeat: Backbeat, listener: socket.socket, host: str, stop: asyncio.Event, url: str
+) -> None:
+    web = backbeat.config.web
+    settings = uvicorn.Config(
+        backbeat.app(host),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=STOP_CONNECTIONS_S,
+        limit_concurrency=512,
+        ssl_certfile=(web.tls_cert_file or None) if web else None,
+        ssl_keyfile=(web.tls_key_file or None) if web else None,
+    )
+    server = WebServer(settings)
+    tasks = [
+        asyncio.create_task(server.serve(sockets=[listener]), name="web"),
+        asyncio.create_task(backbeat.keep_store(), name="store upkeep"),
+        asyncio.create_task(backbeat.tell_news(), name="news"),
+    ]
+    backbeat.is_ready = True
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    log.info("Backbeat %s listens on %s", __version__, url)
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+    backbeat.is_ready = False
+    server.should_exit = True
+    await backbeat.live.close()
+    for task in [*tasks[1:], stopped]:
+        task.cancel()
+    await asyncio.gather(*tasks, stopped, return_exceptions=True)
+    for task in done - {stopped}:
+        if (error := task.exception()) is not None:
+            raise error
+        raise WorldFailure(f"the {task.get_name()} part of Backbeat ended by itself; see the log")
+    log.info("Backbeat stops")
+
+
+__all__ = ["Backbeat", "NotStarted", "serve"]

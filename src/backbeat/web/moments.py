@@ -1,0 +1,29 @@
+"""Times in API bodies: RFC 3339 in UTC, as Go writes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from backbeat.web.params import BadParameter
+
+ZERO = "0001-01-01T00:00:00Z"
+
+
+def rfc3339(ms: int) -> str:
+    """`2026-01-02T03:04:05.678Z`; 0 is Go's zero time."""
+    if ms == 0:
+        return ZERO
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_rfc3339(text: object, name: str) -> int:
+    """ms since the epoch; an absent or zero time is 0. Raises BadParameter."""
+    if text is None or text in ("", ZERO):
+        return 0
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise BadParameter(f"{name}: found {text!r}, expected a time such as 2026-01-02T03:04:05Z")
+    return round(moment.timestamp() * 1000)

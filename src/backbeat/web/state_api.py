@@ -1,0 +1,278 @@
+"""Prometheus's API for what is running: targets, metadata, rules, alerts, exemplars, status."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from backbeat import __version__
+from backbeat.alerting.forward import ExternalAlertmanagers
+from backbeat.collect.manager import ScrapeManager, by_metric
+from backbeat.collect.target import TargetStatus
+from backbeat.config.backbeat import Config
+from backbeat.model.durations import format_duration
+from backbeat.rules import AlertStatus, GroupStatus, RuleManager, RuleStatus
+from backbeat.storage import Storage
+from backbeat.web.moments import rfc3339
+from backbeat.web.params import BadParameter, Parameters
+from backbeat.web.render import format_value
+from backbeat.web.responses import success
+
+
+class StateAPI:
+    """Reads what the parts of a running Backbeat say of themselves."""
+
+    def __init__(
+        self,
+        scrapes: ScrapeManager,
+        rules: RuleManager,
+        storage: Storage,
+        external: Callable[[], ExternalAlertmanagers],
+        config: Callable[[], Config],
+        started_ms: int,
+    ) -> None:
+        self._scrapes = scrapes
+        self._rules = rules
+        self._storage = storage
+        self._external = external
+        self._config = config
+        self._started_ms = started_ms
+
+    def routes(self) -> list[Route]:
+        paths = {
+            "targets": self.targets,
+            "targets/metadata": self.targets_metadata,
+            "metadata": self.metadata,
+            "rules": self.rules,
+            "alerts": self.alerts,
+            "alertmanagers": self.alertmanagers,
+            "status/config": self.config,
+            "status/buildinfo": self.build,
+            "status/runtimeinfo": self.runtime,
+            "status/flags": self.flags,
+            "status/tsdb": self.tsdb,
+        }
+        return [Route(f"/api/v1/{path}", answer, methods=["GET"]) for path, answer in paths.items()]
+
+    async def targets(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        state, pool = params.text("state").lower(), params.text("scrapePool")
+        active = [
+            _target(one) for one in self._scrapes.targets() if state != "dropped" and pool in ("", one.scrape_pool)
+        ]
+        dropped = [
+            {"discoveredLabels": dict(one.discovered_labels), "scrapePool": one.scrape_pool}
+            for one in self._scrapes.dropped_targets()
+            if state != "active" and pool in ("", one.scrape_pool)
+        ]
+        return success(
+            request,
+            {"activeTargets": active, "droppedTargets": dropped, "droppedTargetCounts": _counts(dropped)},
+        )
+
+    async def targets_metadata(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        matchers = params.selectors("match_target")
+        metric, limit = params.text("metric"), params.limit()
+        found = [
+            {
+                "target": dict(one.target.labels),
+                **({} if metric else {"metric": one.metric}),
+                "type": one.metadata.type,
+                "help": one.metadata.help,
+                "unit": one.metadata.unit,
+            }
+            for one in self._scrapes.metadata()
+            if metric in ("", one.metric)
+            and all(matcher.accepts(one.target.labels) for each in matchers for matcher in each)
+        ]
+        return success(request, found[:limit] if limit else found)
+
+    async def metadata(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        metric, limit = params.text("metric"), params.limit()
+        per_metric = int(params.text("limit_per_metric", "0") or 0)
+        found: dict[str, Any] = {}
+        for name, entries in by_metric(self._scrapes.metadata()).items():
+            if metric in ("", name) and not (limit and len(found) >= limit):
+                shown = entries[:per_metric] if per_metric > 0 else entries
+                found[name] = [{"type": one.type, "help": one.help, "unit": one.unit} for one in shown]
+        return success(request, found)
+
+    async def rules(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        kind = params.text("type")
+        if kind not in ("", "alert", "record"):
+            raise BadParameter(f'invalid parameter "type": not supported value "{kind}"')
+        names, groups, files = params.all("rule_name[]"), params.all("rule_group[]"), params.all("file[]")
+        matchers = params.selectors()
+        shown = []
+        for group in self._rules.groups():
+            if (groups and group.name not in groups) or (files and group.file not in files):
+                continue
+            chosen = [
+                rule
+                for rule in group.rules
+                if (not names or rule.name in names)
+                and kind in ("", {"alerting": "alert", "recording": "record"}[rule.kind])
+                and (not matchers or any(all(m.accepts(rule.labels) for m in each) for each in matchers))
+            ]
+            if chosen or not (names or kind or matchers):
+                with_alerts = params.text("exclude_alerts") != "true"
+                shown.append(_group(group, chosen, with_alerts=with_alerts))
+        return success(request, {"groups": shown})
+
+    async def alerts(self, request: Request) -> Response:
+        alerts = [
+            _alert(alert) for group in self._rules.groups() for rule in group.rules for alert in rule.alerts
+        ]
+        return success(request, {"alerts": alerts})
+
+    async def alertmanagers(self, request: Request) -> Response:
+        active = [{"url": target.url} for target in self._external().targets()]
+        return success(request, {"activeAlertmanagers": active, "droppedAlertmanagers": []})
+
+    async def config(self, request: Request) -> Response:
+        return success(request, {"yaml": self._config().prometheus.text})
+
+    async def build(self, request: Request) -> Response:
+        data = {
+            "version": __version__,
+            "revision": "",
+            "branch": "",
+            "buildUser": "",
+            "buildDate": "",
+            "goVersion": f"Python {platform.python_version()}",
+        }
+        return success(request, data)
+
+    async def runtime(self, request: Request) -> Response:
+        stats = await anyio.to_thread.run_sync(self._storage.stats, 1)
+        own = self._config().backbeat
+        data = {
+            "startTime": rfc3339(self._started_ms),
+            "CWD": "",
+            "reloadConfigSuccess": True,
+            "lastConfigTime": rfc3339(self._started_ms),
+            "corruptionCount": stats.quarantined,
+            "storageRetention": format_duration(own.retention_time_ms),
+            "timeSeriesCount": stats.series_in_memory,
+            "samples": stats.samples,
+            "bytesPerSample": round(stats.bytes_per_sample, 3),
+        }
+        return success(request, data)
+
+    async def flags(self, request: Request) -> Response:
+        own = self._config().backbeat
+        flags = {
+            "query.timeout": format_duration(own.query_timeout_ms),
+            "query.max-concurrency": str(own.query_max_concurrency),
+            "query.max-samples": str(own.query_max_samples),
+            "query.lookback-delta": format_duration(own.lookback_delta_ms),
+            "storage.tsdb.retention.time": format_duration(own.retention_time_ms),
+            "web.enable-lifecycle": str(own.enable_lifecycle_api).lower(),
+            "web.enable-admin-api": str(own.enable_admin_api).lower(),
+            "web.enable-remote-write-receiver": str(own.enable_remote_write_receiver).lower(),
+        }
+        return success(request, flags)
+
+    async def tsdb(self, request: Request) -> Response:
+        limit = (await Parameters.of(request)).limit() or 10
+        stats = await anyio.to_thread.run_sync(self._storage.stats, limit)
+        data = {
+            "headStats": {
+                "numSeries": stats.series_in_memory,
+                "numLabelPairs": len(stats.label_pairs),
+                "chunkCount": 0,
+                "minTime": stats.min_ms or 0,
+                "maxTime": stats.max_ms or 0,
+            },
+            "seriesCountByMetricName": _table(stats.metric_names),
+            "labelValueCountByLabelName": _table(stats.label_value_counts),
+            "memoryInBytesByLabelName": [],
+            "seriesCountByLabelValuePair": _table(stats.label_pairs),
+        }
+        return success(request, data)
+
+
+def _table(rows: Sequence[tuple[str, int]]) -> list[dict[str, object]]:
+    return [{"name": name, "value": count} for name, count in rows]
+
+
+def _counts(dropped: list[dict[str, Any]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for one in dropped:
+        counts[one["scrapePool"]] = counts.get(one["scrapePool"], 0) + 1
+    return counts
+
+
+def _target(one: TargetStatus) -> dict[str, object]:
+    return {
+        "discoveredLabels": dict(one.discovered_labels),
+        "labels": dict(one.labels),
+        "scrapePool": one.scrape_pool,
+        "scrapeUrl": one.scrape_url,
+        "globalUrl": one.global_url,
+        "lastError": one.last_error,
+        "lastScrape": rfc3339(one.last_scrape_ms),
+        "lastScrapeDuration": one.last_scrape_duration_s,
+        "health": one.health,
+        "scrapeInterval": format_duration(one.interval_ms),
+        "scrapeTimeout": format_duration(one.timeout_ms),
+    }
+
+
+def _group(group: GroupStatus, rules: Sequence[RuleStatus], *, with_alerts: bool) -> dict[str, object]:
+    return {
+        "name": group.name,
+        "file": group.file,
+        "rules": [_rule(rule, with_alerts=with_alerts) for rule in rules],
+        "interval": group.interval_ms / 1000,
+        "limit": group.limit,
+        "evaluationTime": group.evaluation_time_s,
+        "lastEvaluation": rfc3339(group.last_evaluation_ms),
+    }
+
+
+def _rule(rule: RuleStatus, *, with_alerts: bool) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "name": rule.name,
+        "query": rule.query,
+        "labels": dict(rule.labels),
+        "health": str(rule.health),
+        "evaluationTime": rule.evaluation_time_s,
+        "lastEvaluation": rfc3339(rule.last_evaluation_ms),
+        "type": rule.kind,
+    }
+    if rule.last_error:
+        shown["lastError"] = rule.last_error
+    if rule.kind == "alerting":
+        shown.update(
+            state=str(rule.state),
+            duration=rule.for_ms / 1000,
+            keepFiringFor=rule.keep_firing_for_ms / 1000,
+            annotations=dict(rule.annotations),
+            alerts=[_alert(alert) for alert in rule.alerts] if with_alerts else [],
+        )
+    return shown
+
+
+def _alert(alert: AlertStatus) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "state": str(alert.state),
+        "activeAt": rfc3339(alert.active_at_ms),
+        "value": format_value(alert.value),
+    }
+    if alert.keep_firing_since_ms:
+        shown["keepFiringSince"] = rfc3339(alert.keep_firing_since_ms)
+    return shown
+
+
