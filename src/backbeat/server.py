@@ -12,7 +12,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from backbeat.collect.remote_write import RemoteWriteReceiver
 from backbeat.config.backbeat import Config
 from backbeat.config.load import load_config
 from backbeat.config.prometheus import RelabelConfig, ScrapeConfig
+from backbeat.model.alerts import Alert, Channel
 from backbeat.model.clock import now_ms
 from backbeat.model.errors import BackbeatError, WorldFailure
 from backbeat.model.labels import Labels
@@ -52,7 +53,7 @@ from backbeat.web.live import LiveStream, News
 from backbeat.web.ops_api import OpsAPI
 from backbeat.web.query_api import QueryAPI
 from backbeat.web.runbooks import runbook_routes
-from backbeat.web.security import is_loopback
+from backbeat.web.security import Guard, is_loopback
 from backbeat.web.state_api import StateAPI
 
 log = logging.getLogger("backbeat")
@@ -154,6 +155,7 @@ class Backbeat:
         self.live = LiveStream()
         self.external = external_alertmanagers(config)
         self._reloading = asyncio.Lock()
+        self._reload_task: asyncio.Task[None] | None = None
         self._reload_ok = Gauge(
             "prometheus_config_last_reload_successful",
             "Whether the last configuration reload attempt was successful.",
@@ -198,10 +200,11 @@ class Backbeat:
         await self.scrapes.apply(self.config.prometheus)
         await self.rules.apply(self.config.prometheus)
 
-    async def receive(self, alerts):  # type: ignore[no-untyped-def]
+    async def receive(self, alerts: Sequence[Alert]) -> None:
+        """The door for alerts: routed here, and handed to external Alertmanagers."""
         await FanOut(self.alerting, self.external).receive(alerts)
 
-    def _channels(self):  # type: ignore[no-untyped-def]
+    def _channels(self) -> dict[str, list[Channel]]:
         if self.config.alertmanager is None:
             return {}
         return build_channels(self.config.alertmanager, self._sessions[-1])
@@ -239,6 +242,15 @@ class Backbeat:
             self._reload_ok.set(1)
             log.info("the configuration was reloaded")
 
+    def reload_soon(self) -> None:
+        """What SIGHUP asks for; a refusal is said in the log and the old configuration stays."""
+
+        async def reload() -> None:
+            with contextlib.suppress(BackbeatError):
+                await self.reload()
+
+        self._reload_task = asyncio.get_running_loop().create_task(reload(), name="reload")
+
     async def keep_store(self) -> None:
         """Fsync, compaction and retention, off the event loop, for as long as Backbeat runs."""
         interval_s = max(self.config.backbeat.fsync_interval_ms, 100) / 1000
@@ -260,7 +272,7 @@ class Backbeat:
             firing = states.count(AlertState.FIRING)
             await self.live.publish(News(newest, firing, states.count(AlertState.PENDING)))
 
-    def app(self, host: str):  # type: ignore[no-untyped-def]
+    def app(self, host: str) -> Guard:
         own = self.config.backbeat
         routes = [
             *QueryAPI(self.querier, now_ms).routes(),
@@ -326,17 +338,8 @@ async def serve(config_dir: Path, data: Path, host: str, port: int) -> None:
         stack.push_async_callback(asyncio.to_thread, storage.close)
         backbeat = Backbeat(config_dir, config, storage, url)
         await backbeat.start(stack, str(data / "state.db"))
-        loop.add_signal_handler(signal.SIGHUP, partial(_reload_on_signal, backbeat))
+        loop.add_signal_handler(signal.SIGHUP, backbeat.reload_soon)
         await _run(backbeat, listener, host, stop, url)
-
-
-def _reload_on_signal(backbeat: Backbeat) -> None:
-    async def reload() -> None:
-        with contextlib.suppress(BackbeatError):  # said in the log; the old configuration stays
-            await backbeat.reload()
-
-    task = asyncio.get_running_loop().create_task(reload(), name="reload")
-    backbeat.reload_task = task
 
 
 async def _run(

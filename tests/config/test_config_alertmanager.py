@@ -172,7 +172,8 @@ def test_inhibit_rules_and_templates(load: Load) -> None:
     text = (
         ROUTE
         + TAIL
-        + "inhibit_rules: [{name: n, source_matchers: [a=b], target_match: {c: d}, equal: [x, http.method]}]\n"
+        + "inhibit_rules: [{name: n, source_matchers: [a=b], target_match: {c: d},"
+        + " equal: [x, http.method]}]\n"
         + "templates: ['*.tmpl', none.tmpl]\n"
     )
     config = load(alertmanager=text)

@@ -106,8 +106,10 @@ def test_what_backbeat_cannot_discover_yet_is_valid_and_said(load: Load) -> None
     )
     assert config.prometheus.scrape_configs[0].discovery.unsupported == ("kubernetes_sd_configs",)
     assert [warning.partition("warning: ")[2] for warning in config.warnings] == [
-        ("scrape_configs[0].kubernetes_sd_configs: kubernetes_sd_configs is read but not yet supported: "
-        "these targets are not scraped"),
+        (
+            "scrape_configs[0].kubernetes_sd_configs: kubernetes_sd_configs is read but not yet supported: "
+            "these targets are not scraped"
+        ),
         "remote_write: remote_write is read but not yet supported: nothing is sent to or read from there",
     ]
 

@@ -69,7 +69,8 @@ def test_a_bad_template_stands_at_its_place(mistakes: Mistakes) -> None:
     (found,) = mistakes(
         prometheus=MAIN,
         rules=HEAD
-        + "  - alert: A\n    expr: up\n    annotations:\n      summary: |\n        one\n        {{ $nothing }}\n",
+        + "  - alert: A\n    expr: up\n    annotations:\n"
+        + "      summary: |\n        one\n        {{ $nothing }}\n",
     )
     assert found.startswith("rules.yml:9:12: ")
     assert "annotations.summary: could not parse template" in found

@@ -109,7 +109,8 @@ def test_no_finding_repeats_a_secret_url(mistakes: Mistakes, url: str) -> None:
 
 def test_variables_that_are_set_take_their_place(load: Load) -> None:
     text = (
-        "global: {smtp_smarthost: '${HOST}:587', smtp_from: '${FROM}', smtp_auth_password: '${SMTP_PASSWORD}'}\n"
+        "global: {smtp_smarthost: '${HOST}:587', smtp_from: '${FROM}',"
+        " smtp_auth_password: '${SMTP_PASSWORD}'}\n"
         + RECEIVER
         + "  email_configs: [{to: '${TO}'}]\n  slack_configs: [{api_url: '${SLACK_WEBHOOK_URL}'}]\n"
     )

@@ -58,6 +58,31 @@ def init(directory: Annotated[Path, typer.Argument(help="Where to write the file
 
 
 @app.command()
+def demo(
+    data: Annotated[Path, typer.Option(help="Directory for the demo's files.")] = Path(".backbeat-demo"),
+) -> None:
+    """Start Backbeat with the example service, its traffic and an inbox; say what to open."""
+    import asyncio
+
+    from backbeat.demo.run import run_demo
+
+    asyncio.run(run_demo(data, say=typer.echo))
+
+
+@app.command()
+def chaos(
+    name: Annotated[str, typer.Argument(help="A fault, `all`, or `list`.")] = "list",
+    switch: Annotated[str, typer.Argument(help="on, off or list.")] = "list",
+    url: Annotated[str, typer.Option(help="Where the example service is.")] = "http://127.0.0.1:9897",
+) -> None:
+    """Break or repair the example service."""
+    from backbeat.demo.chaos import chaos as switch_fault
+
+    for line in switch_fault(name, "list" if name == "list" else switch, url):
+        typer.echo(line)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(f"backbeat {__version__}")

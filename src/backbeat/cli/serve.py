@@ -28,7 +28,7 @@ def run_server(config_dir: Path, data: Path, listen: str, *, verbose: bool) -> i
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    for chatty in ("asyncio", "aiohttp.access", "uvicorn.access"):
+    for chatty in ("asyncio", "aiohttp.access", "alembic", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     host, port = parse_listen(listen)
     from backbeat.server import serve

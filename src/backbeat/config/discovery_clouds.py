@@ -230,7 +230,7 @@ CLOUDS: dict[str, Struct] = {
         _check_ovh,
     ),
     "puppetdb_sd_configs": _struct(
-        "PuppetDB discovery", {"url": TEXT, "query": TEXT, "include_parameters": FLAG}, _check_puppet
+        "PuppetDB discovery", {"url": URL, "query": TEXT, "include_parameters": FLAG}, _check_puppet
     ),
     "scaleway_sd_configs": _struct(
         "Scaleway discovery",

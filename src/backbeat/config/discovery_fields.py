@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from backbeat.config.discovery_clouds import CLOUDS
-from backbeat.config.go_url import URLError, parse_url
+from backbeat.config.go_url import URLError, parse_url, without_password
 from backbeat.config.http_fields import HTTP_FIELDS, check_http, has_http
 from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEXT, URL, OneOf, label_set, texts
 from backbeat.config.prometheus import Discovery, FileSD, TargetGroup
@@ -81,15 +81,16 @@ def check_http_url(section: Section, name: str) -> None:
     text = section.get(name)
     if not text:
         return
+    shown = quoted(without_password(text))
     try:
         url = parse_url(text)
     except URLError as error:
-        section.error(name, f"found {quoted(text)}, expected a URL: {error}")
+        section.error(name, f"found {shown}, expected a URL: {error}")
         return
     if url.scheme not in ("http", "https"):
-        section.error(name, f"found {quoted(text)}: URL scheme must be 'http' or 'https'")
+        section.error(name, f"found {shown}: URL scheme must be 'http' or 'https'")
     elif not url.host:
-        section.error(name, f"found {quoted(text)}: host is missing in URL")
+        section.error(name, f"found {shown}: host is missing in URL")
 
 
 def _check_any_url(name: str) -> Check:
@@ -104,7 +105,8 @@ def _check_any_url(name: str) -> Check:
             return
         if not url.scheme or not url.host:
             section.error(
-                name, f"found {quoted(section.get(name) or '')}, expected a URL with scheme and host"
+                name,
+                f"found {quoted(without_password(section.get(name) or ''))}, expected a URL with scheme and host",
             )
 
     return check
@@ -215,7 +217,7 @@ KINDS: dict[str, Struct] = {
     "file_sd_configs": Struct(
         "file discovery", {"files": texts(), "refresh_interval": DURATION}, _check_file
     ),
-    "http_sd_configs": _http("HTTP discovery", {"url": TEXT}, _check_http_sd),
+    "http_sd_configs": _http("HTTP discovery", {"url": URL}, _check_http_sd),
     "dns_sd_configs": Struct(
         "DNS discovery",
         {"names": texts(), "refresh_interval": DURATION, "type": TEXT, "port": INTEGER},
@@ -275,10 +277,10 @@ KINDS: dict[str, Struct] = {
         },
         _check_swarm,
     ),
-    "eureka_sd_configs": _http("Eureka discovery", {"server": TEXT}, _check_any_url("server")),
+    "eureka_sd_configs": _http("Eureka discovery", {"server": URL}, _check_any_url("server")),
     "kuma_sd_configs": _http(
         "Kuma discovery",
-        {"fetch_timeout": DURATION, "server": TEXT, "client_id": TEXT},
+        {"fetch_timeout": DURATION, "server": URL, "client_id": TEXT},
         _check_any_url("server"),
     ),
     "marathon_sd_configs": _http(

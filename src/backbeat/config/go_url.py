@@ -26,6 +26,11 @@ class URL:
     has_password: bool = False
 
 
+def without_password(text: str) -> str:
+    """The text with everything before an @ hidden, for messages."""
+    return re.sub(r"//.*@", "//<secret>@", text, flags=re.DOTALL)
+
+
 def parse_url(text: str) -> URL:
     """Raises URLError."""
     if any(ord(character) < 0x20 or character == "\x7f" for character in text):

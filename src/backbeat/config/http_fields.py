@@ -109,7 +109,7 @@ OAUTH2 = Struct(
         "audience": TEXT,
         "claims": MapOf(Anything()),
         "scopes": texts(),
-        "token_url": TEXT,
+        "token_url": URL,
         "endpoint_params": MapOf(TEXT),
         "tls_config": TLS_CONFIG,
         **PROXY_FIELDS,
