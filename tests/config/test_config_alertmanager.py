@@ -241,8 +241,8 @@ def test_a_template_file_must_parse(mistakes: Mistakes, write: object, tmp_path:
         (
             ROUTE
             + TAIL
-            + "time_intervals: [{name: a, time_intervals: [{times: [{start_time: '9:00', end_time: '10:00'}]}]}]"
-            + "\n",
+            + "time_intervals: [{name: a, time_intervals: ["
+            + "{times: [{start_time: '9:00', end_time: '10:00'}]}]}]\n",
             "found '9:00', expected a time such as 09:00",
         ),
         (

@@ -83,11 +83,12 @@ def _check_file(path: Path, reader: Reader, *, named: bool) -> FileKind | None:
             reader.findings.add(Finding(Position(str(path), 1), message))
             reader.read_paths.add(path)
         return None
-    _check_as(kind, path, reader)
+    check_as(kind, path, reader)
     return kind
 
 
-def _check_as(kind: FileKind, path: Path, reader: Reader) -> None:
+def check_as(kind: FileKind, path: Path, reader: Reader) -> None:
+    """Check a file of a known kind; what is wrong goes to the reader's findings."""
     match kind:
         case FileKind.PROMETHEUS:
             reader.prometheus(path)

@@ -98,15 +98,17 @@ def _check_any_url(name: str) -> Check:
         if not section.has(name):
             section.error(name, f"is missing; expected the URL of the server in {name!r}")
             return
+        text = section.get(name)
+        if text is None:
+            return  # no URL, and that is already told
         try:
-            url = parse_url(section.get(name) or "")
+            url = parse_url(text)
         except URLError as error:
             section.error(name, f"is no URL: {error}")
             return
         if not url.scheme or not url.host:
             section.error(
-                name,
-                f"found {quoted(without_password(section.get(name) or ''))}, expected a URL with scheme and host",
+                name, f"found {quoted(without_password(text))}, expected a URL with scheme and host"
             )
 
     return check
