@@ -42,5 +42,7 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except subprocess.CalledProcessError as failed:
-        print(f"{' '.join(map(str, failed.cmd))} failed with exit code {failed.returncode}; see the lines above")
+        print(
+            f"{' '.join(map(str, failed.cmd))} failed with exit code {failed.returncode}; see the lines above"
+        )
         sys.exit(1)

@@ -42,5 +42,7 @@ if __name__ == "__main__":
     try:
         sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
     except subprocess.CalledProcessError as failed:
-        print(f"{' '.join(failed.cmd[:4])} ... failed with exit code {failed.returncode}; see the lines above")
+        print(
+            f"{' '.join(failed.cmd[:4])} ... failed with exit code {failed.returncode}; see the lines above"
+        )
         sys.exit(1)

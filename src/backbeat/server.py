@@ -220,7 +220,7 @@ class Backbeat:
         await self.external.stop()
 
     async def reload(self) -> None:
-        """Read every file again and apply all, or, where anything is wrong, change nothing. Raises BackbeatError."""
+        """Read every file again and apply all; where anything is wrong, change nothing and raise BackbeatError."""
         async with self._reloading:
             try:
                 config = with_host_collector(await asyncio.to_thread(read_config, self.config_dir))
@@ -342,9 +342,7 @@ async def serve(config_dir: Path, data: Path, host: str, port: int) -> None:
         await _run(backbeat, listener, host, stop, url)
 
 
-async def _run(
-    backbeat: Backbeat, listener: socket.socket, host: str, stop: asyncio.Event, url: str
-) -> None:
+async def _run(backbeat: Backbeat, listener: socket.socket, host: str, stop: asyncio.Event, url: str) -> None:
     web = backbeat.config.web
     settings = uvicorn.Config(
         backbeat.app(host),

@@ -46,7 +46,8 @@ def test_a_value_survives_its_text(value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ms", "text"), [(0, "0"), (1500, "1.5"), (1435781430781, "1435781430.781"), (-1500, "-1.5"), (10, "0.01")]
+    ("ms", "text"),
+    [(0, "0"), (1500, "1.5"), (1435781430781, "1435781430.781"), (-1500, "-1.5"), (10, "0.01")],
 )
 def test_times_are_seconds(ms: int, text: str) -> None:
     assert format_seconds(ms) == text

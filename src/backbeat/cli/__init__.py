@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+class Switch(StrEnum):
+    """What can be done to a fault of the example service."""
+
+    ON = "on"
+    OFF = "off"
+    LIST = "list"
+
 
 ConfigDir = Annotated[
     Path, typer.Argument(help="Directory with prometheus.yml, rule files, alertmanager.yml and backbeat.yml.")
@@ -39,7 +49,9 @@ def serve(
 
 @app.command()
 def check(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Directories or files; default: this one.")] = None,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Directories or files; default: this one.")
+    ] = None,
 ) -> None:
     """Validate configuration files and name every mistake with its place."""
     from backbeat.cli.check import check as run_check
@@ -72,13 +84,13 @@ def demo(
 @app.command()
 def chaos(
     name: Annotated[str, typer.Argument(help="A fault, `all`, or `list`.")] = "list",
-    switch: Annotated[str, typer.Argument(help="on, off or list.")] = "list",
+    switch: Annotated[Switch, typer.Argument(help="What to do with it.")] = Switch.LIST,
     url: Annotated[str, typer.Option(help="Where the example service is.")] = "http://127.0.0.1:9897",
 ) -> None:
     """Break or repair the example service."""
     from backbeat.demo.chaos import chaos as switch_fault
 
-    for line in switch_fault(name, "list" if name == "list" else switch, url):
+    for line in switch_fault(name, switch.value, url):
         typer.echo(line)
 
 

@@ -69,7 +69,7 @@ class Appender(Protocol):
     """What everything that takes in samples needs from storage, and nothing more."""
 
     def cohort(self, name: str) -> Cohort:
-        """Open (or reopen) the cohort of one source, e.g. `scrape/<job>/<instance>` or `rules/<file>;<group>`."""
+        """Open (or reopen) the cohort of one source, e.g. `scrape/<job>/<instance>`."""
         ...
 
     def append_samples(self, series: Sequence[Labels], times: Int64s, values: Float64s) -> Appended:

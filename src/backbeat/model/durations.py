@@ -31,7 +31,9 @@ def parse_duration(text: str) -> int:
     match = _DURATION.fullmatch(text)
     if match is None or not text:
         raise DurationError(f"found {text!r}, expected a duration such as 30s or 1h30m")
-    total = sum(int(count) * UNIT_MS[unit] for count, unit in zip(match.groups(), _ORDER, strict=True) if count)
+    total = sum(
+        int(count) * UNIT_MS[unit] for count, unit in zip(match.groups(), _ORDER, strict=True) if count
+    )
     if total > 2**63 // 1_000_000:
         raise DurationError(f"found {text!r}, which is longer than 292 years")
     return total

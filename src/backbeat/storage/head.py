@@ -31,7 +31,6 @@ from backbeat.storage.options import StorageOptions
 from backbeat.storage.series_table import SeriesTable
 from backbeat.storage.wal import WriteAheadLog
 
-
 _MATCHES_BYTES = 64 << 20
 
 

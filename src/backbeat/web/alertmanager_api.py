@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from typing import Any
 
 import orjson
@@ -270,5 +269,3 @@ def _group_view(view: GroupView) -> dict[str, Any]:
         "labels": dict(view.labels),
         "receiver": {"name": view.receiver},
     }
-
-

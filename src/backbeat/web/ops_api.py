@@ -18,7 +18,10 @@ class OpsAPI:
     """What operators and supervisors call."""
 
     def __init__(
-        self, registry: CollectorRegistry, reload: Callable[[], Awaitable[None]] | None, ready: Callable[[], bool]
+        self,
+        registry: CollectorRegistry,
+        reload: Callable[[], Awaitable[None]] | None,
+        ready: Callable[[], bool],
     ) -> None:
         self._registry = registry
         self._reload = reload
@@ -42,7 +45,9 @@ class OpsAPI:
 
     async def reload(self, request: Request) -> Response:
         if self._reload is None:
-            return PlainTextResponse("the lifecycle API is off; set enable_lifecycle_api in backbeat.yml\n", 403)
+            return PlainTextResponse(
+                "the lifecycle API is off; set enable_lifecycle_api in backbeat.yml\n", 403
+            )
         try:
             await self._reload()
         except BackbeatError as error:

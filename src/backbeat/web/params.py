@@ -46,7 +46,9 @@ class Parameters:
                 if len(body) > MAX_PARAMETERS_BYTES:
                     break
         if len(raw) + len(body) > MAX_PARAMETERS_BYTES:
-            raise BadParameter(f"the parameters are larger than {MAX_PARAMETERS_BYTES} bytes; ask for less at once")
+            raise BadParameter(
+                f"the parameters are larger than {MAX_PARAMETERS_BYTES} bytes; ask for less at once"
+            )
         try:
             text = raw.decode("ascii") + "&" + body.decode("ascii")
             return cls(parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=10_000))
@@ -79,10 +81,7 @@ class Parameters:
         if not text and default is not None:
             return default
         try:
-            if _NUMBER.fullmatch(text):
-                ms = round(float(text) * 1000)
-            else:
-                ms = parse_duration(text)
+            ms = round(float(text) * 1000) if _NUMBER.fullmatch(text) else parse_duration(text)
         except (DurationError, OverflowError):
             ms = -1
         if ms < 0 or ms > MAX_TIME_MS:

@@ -124,7 +124,9 @@ def limited(answer: Answer, limit: int) -> tuple[Answer, Answer]:
 LIMITED = "results truncated due to limit"
 
 
-def _listed(request: Request, values: list[object] | list[str] | list[dict[str, str]], limit: int) -> Response:
+def _listed(
+    request: Request, values: list[object] | list[str] | list[dict[str, str]], limit: int
+) -> Response:
     if limit and len(values) > limit:
         return success(request, values[:limit], warnings=[LIMITED])
     return success(request, values)

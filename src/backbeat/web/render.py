@@ -101,7 +101,7 @@ def _instant_series(matrix: Matrix, at_ms: int) -> list[bytes]:
 
 def _range_series(matrix: Matrix) -> list[bytes]:
     prefixes = _time_prefixes(matrix.steps)
-    full = matrix.present.all(axis=1).tolist()
+    full = np.all(matrix.present, axis=1, keepdims=True)[:, 0]
     rendered = []
     for index, labels in enumerate(matrix.labels):
         if full[index]:

@@ -64,7 +64,9 @@ class StateAPI:
         params = await Parameters.of(request)
         state, pool = params.text("state").lower(), params.text("scrapePool")
         active = [
-            _target(one) for one in self._scrapes.targets() if state != "dropped" and pool in ("", one.scrape_pool)
+            _target(one)
+            for one in self._scrapes.targets()
+            if state != "dropped" and pool in ("", one.scrape_pool)
         ]
         dropped = [
             {"discoveredLabels": dict(one.discovered_labels), "scrapePool": one.scrape_pool}
@@ -274,5 +276,3 @@ def _alert(alert: AlertStatus) -> dict[str, object]:
     if alert.keep_firing_since_ms:
         shown["keepFiringSince"] = rfc3339(alert.keep_firing_since_ms)
     return shown
-
-
