@@ -220,7 +220,7 @@ class Backbeat:
         await self.external.stop()
 
     async def reload(self) -> None:
-        """Read every file again and apply all; where anything is wrong, change nothing and raise BackbeatError."""
+        """Read every file again and apply all. Raises BackbeatError, and then nothing is changed."""
         async with self._reloading:
             try:
                 config = with_host_collector(await asyncio.to_thread(read_config, self.config_dir))
