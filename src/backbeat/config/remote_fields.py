@@ -60,7 +60,7 @@ def _check_queue(section: Section) -> None:
     for name, default in defaults.items():
         if section.get(name, default) <= 0:
             section.error(name, f"remote write queue {name} must be positive")
-    if section.get("min_shards", 1) > section.get("max_shards", 50):
+    if section.get("min_shards", 1) > section.get("max_shards", 50) > 0:
         section.error("min_shards", "remote write queue min_shards must not be greater than max_shards")
     if section.get("max_backoff", 5000) < section.get("min_backoff", 30):
         section.error("max_backoff", "remote write queue max_backoff must not be less than min_backoff")
