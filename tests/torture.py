@@ -1,0 +1,26 @@
+"""`make torture`: every fault test at full size; prints the counts. Takes about half an hour."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+RUNS = (
+    ("faults/kill_server.py", "--kills", "100", "--seed", "1"),
+    ("alerting/kill_notify.py", "--kills", "50", "--seed", "1"),
+    ("storage/torture.py", "--kills", "1000", "--seed", "1"),
+)
+
+
+def main() -> int:
+    failed = 0
+    for script, *options in RUNS:
+        print(f"== {script} {' '.join(options)}", flush=True)
+        failed += subprocess.run([sys.executable, str(HERE / script), *options], check=False).returncode != 0
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
