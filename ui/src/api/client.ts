@@ -82,3 +82,20 @@ export async function routedAlerts(): Promise<RoutedAlert[]> {
   const response = await request("/api/v2/alerts", {});
   return response.ok ? ((await response.json()) as RoutedAlert[]) : [];
 }
+
+export interface NewSilence {
+  matchers: { name: string; value: string; isRegex: boolean; isEqual: boolean }[];
+  startsAt: string;
+  endsAt: string;
+  createdBy: string;
+  comment: string;
+}
+
+export async function createSilence(silence: NewSilence): Promise<void> {
+  const response = await fetch("/api/v2/silences", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(silence),
+  });
+  if (!response.ok) throw new ApiError(await response.text(), "answered");
+}

@@ -26,7 +26,14 @@ export interface Lines {
 
 export function legendOf(legend: string, metric: LabelSet): string {
   const text = legend.replace(/\{\{(\w+)\}\}/g, (_, name: string) => metric[name] ?? "");
-  return text || Object.entries(metric).map(([name, value]) => `${name}=${value}`).join(" ") || "value";
+  return text || seriesText(metric) || "value";
+}
+
+/** A series as PromQL writes it: `up{job="api"}`. */
+export function seriesText(metric: LabelSet): string {
+  const { __name__: name = "", ...labels } = metric;
+  const inside = Object.entries(labels).map(([label, value]) => `${label}=${JSON.stringify(value)}`);
+  return inside.length ? `${name}{${inside.join(", ")}}` : name;
 }
 
 /** Holds what a panel shows. `load` asks for everything, `refresh` for what is new. */
