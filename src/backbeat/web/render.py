@@ -6,7 +6,6 @@ Numbers are strings in Go's shortest form (`1`, `0.25`, `+Inf`), times are secon
 from __future__ import annotations
 
 import math
-from operator import add
 
 import numpy as np
 import orjson
@@ -14,6 +13,8 @@ import orjson
 from backbeat.model.arrays import Float64s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.model.results import Answer, Matrix, RawSamples, Scalar, Text
+
+_BETWEEN = b'"],['
 
 
 def format_value(value: float) -> str:
@@ -56,11 +57,16 @@ def value_texts(values: Float64s) -> list[bytes]:
 
 
 def _pairs(prefixes: list[bytes], values: Float64s) -> bytes:
-    return b'"],['.join(map(add, prefixes, value_texts(values)))
+    """`1,"0.5"],[2,"0.25`: the pairs of a series, without the outermost brackets and quote."""
+    parts = [b""] * (2 * len(prefixes))
+    parts[0::2] = prefixes
+    parts[1::2] = value_texts(values)
+    return b"".join(parts)[len(_BETWEEN) :]
 
 
 def _time_prefixes(times: Int64s) -> list[bytes]:
-    return [format_seconds(ms).encode() + b',"' for ms in times.tolist()]
+    """What stands before each value: the end of the pair before it, and its time in seconds."""
+    return [_BETWEEN + text + b',"' for text in value_texts(times / 1000)]
 
 
 def _metric(labels: Labels) -> bytes:
