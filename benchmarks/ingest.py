@@ -229,11 +229,11 @@ def write_requests(series: int, per_request: int, rounds: int) -> Iterator[bytes
 def measure_receiver(name: str, arguments: argparse.Namespace) -> Measured:
     """CPU per sample of a server that is sent 2,000-sample requests, one after the other."""
     with tempfile.TemporaryDirectory() as data:
-        port = _free_port()
+        port = free_port()
         command = [sys.executable, __file__, "receiver", "--data", data]
         if name == "prometheus":
             Path(data, "prometheus.yml").write_text("global: {}\n")
-            command = _prometheus(data, port, "--web.enable-remote-write-receiver")
+            command = prometheus_command(data, port, "--web.enable-remote-write-receiver")
         with running(command) as process:
             if name == "backbeat":
                 assert process.stdout is not None
@@ -270,12 +270,12 @@ def wait_for(port: int) -> None:
             return
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
-def _prometheus(data: str, port: int, *more: str) -> list[str]:
+def prometheus_command(data: str, port: int, *more: str) -> list[str]:
     return [
         "prometheus",
         f"--config.file={data}/prometheus.yml",
@@ -334,7 +334,7 @@ def measure_prometheus(ports: list[int], arguments: argparse.Namespace) -> Measu
         config.write_text(
             json.dumps({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]})
         )
-        port = _free_port()
+        port = free_port()
 
         def samples() -> float:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
@@ -343,7 +343,7 @@ def measure_prometheus(ports: list[int], arguments: argparse.Namespace) -> Measu
                         return float(line.split()[-1])
             raise RuntimeError("prometheus does not say how many samples it has")
 
-        with running(_prometheus(data, port)) as process:
+        with running(prometheus_command(data, port)) as process:
             return measure("prometheus", process, samples, arguments)
 
 

@@ -1,0 +1,27 @@
+"""Every benchmark in turn: `python -m benchmarks`. Peers that are not installed are left out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+RUNS = (
+    ("queries",),
+    ("ingest",),
+    ("ingest", "--remote-write"),
+    ("storage_figures",),
+)
+
+
+def main() -> int:
+    """The number of benchmarks that failed."""
+    failed = 0
+    for name, *more in RUNS:
+        print(f"\n== {' '.join((name, *more))}\n", flush=True)
+        command = [sys.executable, "-m", f"benchmarks.{name}", *more]
+        failed += subprocess.run(command, check=False).returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
