@@ -242,3 +242,26 @@ def test_matching_agrees_with_the_matcher(
     assert storage.series(matchers, 0, 2**62) == expected
     assert storage.label_values("n", matchers, 0, 2**62) == sorted(labels.get("n") for labels in expected)
     storage.close()
+
+
+def test_a_forgotten_cohorts_rows_are_never_taken_for_another_cohorts(tmp_path: Path, clock: Clock) -> None:
+    options = {"head_span_ms": 4_000, "cut_delay_ms": 2_000, "retention_time_ms": 0}
+    clock.ms = 20_000
+    storage = opened(tmp_path, clock, **options)
+    first, second = series(1), series(2)
+    storage.append_samples([first, first], np.array([0, 6_000]), np.array([1.0, 2.0]))
+    storage.delete_series((), 6_000, 6_000)
+    clock.ms += 700_000
+    storage.maintain()
+    storage._keeper.rewrite_definitions()
+    storage.close()
+    storage = opened(tmp_path, clock, **options)
+    storage.append_samples([second], np.array([21_000]), np.array([3.0]))
+    storage.close()
+    storage = opened(tmp_path, clock, **options)
+    found = everything(storage)
+    storage.close()
+    assert {str(labels): list(samples) for labels, samples in found.items()} == {
+        str(first): [0],
+        str(second): [21_000],
+    }

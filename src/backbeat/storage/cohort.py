@@ -219,4 +219,6 @@ def _is_sparse(chunk: OpenChunk) -> bool:
 
 def times_within(times: Int64s, start_ms: int, end_ms: int) -> tuple[int, int]:
     """[first, last) of the samples in [start_ms, end_ms]."""
+    if start_ms <= times[0] and times[-1] <= end_ms:
+        return 0, len(times)
     return int(times.searchsorted(start_ms)), int(times.searchsorted(end_ms, side="right"))

@@ -78,6 +78,8 @@ class Keeper:
                 if window is not None:
                     self.cut(*window)
                     self._trim_definitions()
+                    # After a bulk load there are many windows: the next call goes on at once.
+                    self._checked_at = -_CHECK_EVERY_MS
                 else:
                     self.compact()
                 self.enforce_retention()

@@ -102,6 +102,8 @@ def _read_definition(
         number, layout, own = records.read_layout(record.payload)
         layouts[layout] = (number, own)
         head.next_layout = max(head.next_layout, layout + 1)
+        # The cohort may be forgotten: another one with its number would be taken for the one of these rows.
+        head.next_cohort = max(head.next_cohort, number + 1)
     elif record.kind == Kind.CUT:
         segment, through_ms = orjson.loads(record.payload)
         known.cuts.append((segment, through_ms))
