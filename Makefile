@@ -47,7 +47,7 @@ bench: install $(VENV)/.installed-dev  ## benchmarks against the peers that are 
 	@$(BIN)/python -m benchmarks
 
 torture: install $(VENV)/.installed-dev  ## kill -9 and corrupted files at full size; takes long
-	@$(BIN)/python tests/torture.py
+	@$(BIN)/python tests/all_faults.py
 
 lock:  ## resolve the dependencies anew (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
