@@ -53,7 +53,7 @@ lock:  ## resolve the dependencies anew (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --extra demo --group build pyproject.toml -o requirements.lock
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --extra demo --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	  --all-extras --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 
 clean:  ## remove what the other targets made
 	@rm -rf $(VENV) ui/node_modules src/backbeat/web/static dist .mypy_cache .pytest_cache .ruff_cache
