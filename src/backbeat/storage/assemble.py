@@ -9,7 +9,7 @@ several cohorts) is grouped by which parts a series is in, and merged by time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,11 +51,28 @@ class Part:
         )
 
 
-def assemble(cohorts: Mapping[str, Sequence[Part]]) -> list[SampleBlock]:
-    """One or more blocks for each cohort; parts of a cohort may come in any order."""
-    blocks: list[SampleBlock] = []
+def assemble(cohorts: Mapping[str, Sequence[Part]], several: Keys | None = None) -> list[SampleBlock]:
+    """One or more blocks for each cohort; parts of a cohort may come in any order.
+
+    several: the series that are in several cohorts, where that is known.
+    """
+    return [each.block for each in stitched(cohorts, several)]
+
+
+@dataclass(frozen=True, slots=True)
+class Stitched:
+    """Samples that lie side by side, with the keys of their series."""
+
+    keys: Keys
+    block: SampleBlock
+
+
+def stitched(cohorts: Mapping[str, Sequence[Part]], several: Keys | None = None) -> list[Stitched]:
+    """As `assemble`, with keys."""
+    blocks: list[Stitched] = []
     shared: list[Part] = []
-    several = _in_several_cohorts(cohorts) if len(cohorts) > 1 else np.empty(0, np.uint64)
+    if several is None:
+        several = keys_in_several([[part.keys for part in parts] for parts in cohorts.values()])
     for parts in cohorts.values():
         own: Sequence[Part] = parts
         if len(several):
@@ -66,22 +83,31 @@ def assemble(cohorts: Mapping[str, Sequence[Part]]) -> list[SampleBlock]:
     return blocks
 
 
-def _in_several_cohorts(cohorts: Mapping[str, Sequence[Part]]) -> Keys:
-    each = [_keys_of(parts) for parts in cohorts.values()]
-    if not each:
+def keys_in_several(cohorts: Collection[Sequence[Keys]]) -> Keys:
+    """The keys that more than one cohort has; each cohort: the keys of its parts."""
+    if len(cohorts) < 2:
         return np.empty(0, np.uint64)
-    everyone = np.sort(np.concatenate(each))
+    everyone = np.sort(np.concatenate([_united(keys) for keys in cohorts]))
     return np.unique(everyone[1:][everyone[1:] == everyone[:-1]])
 
 
-def _keys_of(parts: Sequence[Part]) -> Keys:
-    if _same_series(parts):
-        return parts[0].keys if parts else np.empty(0, np.uint64)
-    return np.unique(np.concatenate([part.keys for part in parts]))
+def _united(keys: Sequence[Keys]) -> Keys:
+    if not keys:
+        return np.empty(0, np.uint64)
+    return keys[0] if _all_equal(keys) else np.unique(np.concatenate(keys))
 
 
-def _same_series(parts: Sequence[Part]) -> bool:
-    return all(part.keys is parts[0].keys or np.array_equal(part.keys, parts[0].keys) for part in parts[1:])
+def _all_equal(keys: Sequence[Keys]) -> bool:
+    """Whether all are the same keys in the same order."""
+    first = keys[0]
+    content: bytes | None = None
+    for each in keys[1:]:
+        if each is first:
+            continue
+        content = first.tobytes() if content is None else content
+        if each.tobytes() != content:
+            return False
+    return True
 
 
 def _separate(parts: Sequence[Part], several: Keys) -> tuple[list[Part], list[Part]]:
@@ -97,10 +123,10 @@ def _separate(parts: Sequence[Part], several: Keys) -> tuple[list[Part], list[Pa
     return own, others
 
 
-def _blocks_of(parts: Sequence[Part]) -> list[SampleBlock]:
+def _blocks_of(parts: Sequence[Part]) -> list[Stitched]:
     if not parts:
         return []
-    groups = [parts] if _same_series(parts) else _by_signature(parts)
+    groups = [parts] if _all_equal([part.keys for part in parts]) else _by_signature(parts)
     return [block for group in groups if (block := _stitch(group)) is not None]
 
 
@@ -128,20 +154,20 @@ def _by_signature(parts: Sequence[Part]) -> list[list[Part]]:
     return result
 
 
-def _stitch(parts: Sequence[Part]) -> SampleBlock | None:
+def _stitch(parts: Sequence[Part]) -> Stitched | None:
     """Parts that hold the same series in the same order become one block; None if no sample is in it."""
     parts = sorted((part for part in parts if part.last > part.first), key=lambda part: int(part.times[0]))
     if not parts:
         return None
     if len(parts) == 1:
         values, present = parts[0].source.read(parts[0].rows, parts[0].first, parts[0].last)
-        return _without_empty(parts[0].labels, parts[0].times, np.ascontiguousarray(values), present)
+        return _without_empty(parts[0], parts[0].times, np.ascontiguousarray(values), present)
     times = np.concatenate([part.times for part in parts])
     if (times[1:] > times[:-1]).all():
         values, present = _side_by_side(parts, len(times))
     else:
         times, values, present = _merged(parts, times)
-    return _without_empty(parts[0].labels, times, values, present)
+    return _without_empty(parts[0], times, values, present)
 
 
 def _side_by_side(parts: Sequence[Part], count: int) -> tuple[Float64s, Bools | None]:
@@ -178,10 +204,9 @@ def _merged(parts: Sequence[Part], times: Int64s) -> tuple[Int64s, Float64s, Boo
     return times, values, None if present.all() else present
 
 
-def _without_empty(
-    labels: Sequence[Labels], times: Int64s, values: Float64s, present: Bools | None
-) -> SampleBlock | None:
+def _without_empty(part: Part, times: Int64s, values: Float64s, present: Bools | None) -> Stitched | None:
     """Leave out series without a sample, and moments without any."""
+    keys, labels = part.keys, part.labels
     if present is not None:
         series: Bools = np.asarray(present.any(axis=1))
         samples: Bools = np.asarray(present.any(axis=0))
@@ -189,9 +214,9 @@ def _without_empty(
             return None
         if not series.all():
             labels = [each for each, has in zip(labels, series.tolist(), strict=True) if has]
-            values, present = values[series], present[series]
+            keys, values, present = keys[series], values[series], present[series]
         if not samples.all():
             times, values, present = times[samples], values[:, samples], present[:, samples]
         values, present = np.ascontiguousarray(values), np.ascontiguousarray(present)
         present = None if present.all() else present
-    return SampleBlock(labels, times, values, present)
+    return Stitched(keys, SampleBlock(labels, times, values, present))

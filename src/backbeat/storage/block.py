@@ -53,12 +53,11 @@ class _ChunkFile:
 class Block:
     """One directory below `blocks/`."""
 
-    def __init__(self, path: Path, cache: ByteCache[Float64s], quarantine: Quarantine) -> None:
+    def __init__(self, path: Path, quarantine: Quarantine) -> None:
         """Raises UnreadableBlock, OSError."""
         self.path = path
         self.name = path.name
         self.number = next(_numbers)
-        self.cache = cache
         self.quarantine = quarantine
         self.meta = _read_meta(path, quarantine)
         self.file = _ChunkFile(path / "chunks")
@@ -222,14 +221,8 @@ class BlockChunk:
         return cls(block, index, number, times, zlib.decompress(mask) if mask else b"")
 
     def read(self, rows: Int32s, first: int, last: int) -> tuple[Float64s, Bools | None]:
-        key = (self._block.number, self._number, rows.tobytes())
-        values = self._block.cache.get(key)
         whole = np.ones(len(rows), np.bool_)
-        if values is None:
-            values = self._decode(rows, whole)
-            values.flags.writeable = False
-            if whole.all():
-                self._block.cache.put(key, values, values.nbytes)
+        values = self._decode(rows, whole)
         present = self.presence(rows, first, last)
         if not whole.all():
             present = np.ones((len(rows), last - first), np.bool_) if present is None else present

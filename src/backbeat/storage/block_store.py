@@ -9,11 +9,9 @@ from threading import Lock
 
 import numpy as np
 
-from backbeat.model.arrays import Float64s
 from backbeat.model.matchers import Matcher
 from backbeat.storage.assemble import Part
 from backbeat.storage.block import Block, UnreadableBlock
-from backbeat.storage.cache import ByteCache
 from backbeat.storage.files import Quarantine, remove_directory, remove_leftovers
 from backbeat.storage.keys import Keys
 from backbeat.storage.tombstones import Tombstone
@@ -27,15 +25,16 @@ _INDEX_BUDGET_BYTES = 256 << 20
 class BlockStore:
     """The set of blocks; readers get a list that stays valid whatever happens meanwhile."""
 
-    def __init__(self, directory: Path, quarantine: Quarantine, cache: ByteCache[Float64s]) -> None:
+    def __init__(self, directory: Path, quarantine: Quarantine) -> None:
         """Raises OSError."""
         self.directory = directory
-        self._cache = cache
         self.quarantine = quarantine
         self._blocks: tuple[Block, ...] = ()
         self._used: dict[int, Block] = {}
         """blocks whose index may be in memory, the latest used last"""
         self._lock = Lock()
+        self.version = 0
+        """changes whenever blocks serve other samples than before"""
         self.newest_ms = NEVER_MS
         self.oldest_ms = 2**63 - 1
         directory.mkdir(exist_ok=True, mode=0o700)
@@ -60,7 +59,7 @@ class BlockStore:
     def replace(self, gone: Iterable[Block], path: Path | None) -> None:
         """Serve the block at `path` instead of those, and delete them."""
         doomed = set(gone)
-        fresh = [Block(path, self._cache, self.quarantine)] if path is not None else []
+        fresh = [Block(path, self.quarantine)] if path is not None else []
         self._set([block for block in self._blocks if block not in doomed] + fresh)
         for block in doomed:
             try:
@@ -74,6 +73,7 @@ class BlockStore:
             present = keys[np.isin(keys, block.index().keys)]
             if len(present):
                 block.tombstones.add(Tombstone(start_ms, end_ms, present))
+        self.version += 1
 
     def overlapping(self, start_ms: int, end_ms: int) -> list[Block]:
         return [
@@ -119,7 +119,7 @@ class BlockStore:
             if not path.is_dir():
                 continue
             try:
-                found.append(Block(path, self._cache, self.quarantine))
+                found.append(Block(path, self.quarantine))
             except (UnreadableBlock, OSError) as error:
                 self._set_aside(path, error)
         replaced = {parent for block in found for parent in block.meta.parents}
@@ -136,6 +136,7 @@ class BlockStore:
     def _set(self, blocks: list[Block]) -> None:
         with self._lock:
             self._blocks = tuple(sorted(blocks, key=lambda block: (block.meta.min_ms, block.name)))
+            self.version += 1
             self.newest_ms = max((block.meta.max_ms for block in blocks), default=NEVER_MS)
             self.oldest_ms = min((block.meta.min_ms for block in blocks), default=2**63 - 1)
             alive = {block.number for block in blocks}

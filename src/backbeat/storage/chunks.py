@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import count
 from typing import Protocol
 
 import numpy as np
 
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
-from backbeat.storage.cache import ByteCache
 from backbeat.storage.codec import decode_into, encode, fill_absent
 
 _MIN_SPLIT_FILL = 0.75
 _LIVES = 8
-_numbers = count()
 
 
 class Source(Protocol):
@@ -229,18 +226,10 @@ class SealedChunk:
         self._kinds, self._lengths, self._content = encode(values, thorough=False)
         self._starts: Int64s = np.cumsum(self._lengths, dtype=np.int64) - self._lengths
         self._present = None if present is None else np.packbits(present, axis=1)
-        self.cache: ByteCache[Float64s] | None = None
-        self._number = next(_numbers)
 
     def read(self, rows: Int32s, first: int, last: int) -> tuple[Float64s, Bools | None]:
-        key = (self._number, rows.tobytes())
-        values = self.cache.get(key) if self.cache is not None else None
-        if values is None:
-            values = np.empty((len(rows), len(self.times)))
-            decode_into(values, self._kinds[rows], self._content, self._starts[rows], self._lengths[rows])
-            values.flags.writeable = False
-            if self.cache is not None:
-                self.cache.put(key, values, values.nbytes)
+        values = np.empty((len(rows), len(self.times)))
+        decode_into(values, self._kinds[rows], self._content, self._starts[rows], self._lengths[rows])
         return values[:, first:last], self.presence(rows, first, last)
 
     def presence(self, rows: Int32s | None, first: int, last: int) -> Bools | None:

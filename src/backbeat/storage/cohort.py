@@ -53,7 +53,9 @@ class HeadCohort:
         """(columns,) series number; -1: forgotten"""
         self.width = 0
         self.open: OpenChunk | None = None
-        self.sealed: list[HeadChunk] = []
+        self.sealed: tuple[HeadChunk, ...] = ()
+        self.settlements = 0
+        """changes when the samples of `sealed` do, not when they are compressed"""
         self.closed = False
         self.is_sparse = False
         """whether most cells of the last chunk were empty"""
@@ -122,16 +124,24 @@ class HeadCohort:
         if self.open is None or not self.open.count:
             return
         view = self.open.view()
-        self.sealed.append(view)
+        self.settle((*self.sealed, view))
         self._slot_of[view.columns] = -1
         self.is_sparse = _is_sparse(self.open)
         self.open = None
 
     def chunks(self) -> list[HeadChunk]:
         """Everything that holds samples; safe to read without the lock."""
-        if self.open is not None and self.open.count:
-            return [*self.sealed, self.open.view()]
-        return list(self.sealed)
+        view = self.open_view()
+        return list(self.sealed) if view is None else [*self.sealed, view]
+
+    def open_view(self) -> HeadChunk | None:
+        """A look at the open chunk."""
+        return self.open.view() if self.open is not None and self.open.count else None
+
+    def settle(self, sealed: tuple[HeadChunk, ...]) -> None:
+        """Other samples are sealed than before."""
+        self.sealed = sealed
+        self.settlements += 1
 
     def oldest_ms(self) -> int | None:
         """Time of the oldest sample."""

@@ -11,31 +11,27 @@ from pathlib import Path
 
 import numpy as np
 
-from backbeat.model.arrays import Float64s, Int32s
+from backbeat.model.arrays import Int32s
 from backbeat.storage.assemble import Part
 from backbeat.storage.block_writer import write_block
-from backbeat.storage.cache import ByteCache
 from backbeat.storage.chunks import HeadChunk, RawChunk, seal
 from backbeat.storage.cohort import HeadCohort
 from backbeat.storage.head import Head, Placed, parts_of
 
 
-def compress_full_chunks(head: Head, cache: ByteCache[Float64s]) -> int:
+def compress_full_chunks(head: Head) -> int:
     """Compress the chunks that are full; returns how many. Reads see either form."""
     done = 0
     with head.lock:
         cohorts = [cohort for cohort in head.cohorts.values() if cohort.sealed]
     for cohort in cohorts:
-        for chunk in list(cohort.sealed):
+        for chunk in cohort.sealed:
             if not isinstance(chunk, RawChunk):
                 continue
-            compressed: list[HeadChunk] = []
-            for each in seal(chunk):
-                each.cache = cache
-                compressed.append(each)
+            compressed = seal(chunk)
             with head.lock:
                 place = cohort.sealed.index(chunk)
-                cohort.sealed[place : place + 1] = compressed
+                cohort.sealed = (*cohort.sealed[:place], *compressed, *cohort.sealed[place + 1 :])
             done += 1
     return done
 
@@ -80,12 +76,8 @@ def finish_cut(head: Head, cut: Cut) -> None:
         rest = {id(chunk): _after(chunk, cut.through_ms) for chunk in chunks}
         with head.lock:
             cohort = placed.cohort
-            kept: list[HeadChunk] = []
-            for chunk in cohort.sealed:
-                remainder = rest.get(id(chunk), chunk)
-                if remainder is not None:
-                    kept.append(remainder)
-            cohort.sealed = kept
+            remainders = [rest.get(id(chunk), chunk) for chunk in cohort.sealed]
+            cohort.settle(tuple(chunk for chunk in remainders if chunk is not None))
 
 
 def head_snapshot(head: Head) -> Cut:

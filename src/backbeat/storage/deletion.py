@@ -28,11 +28,9 @@ def delete_from_head(head: Head, start_ms: int, end_ms: int, keys: Keys) -> int:
             cohort = placed.cohort
             if cohort.open is not None and cohort.open.count and cohort.open.oldest <= end_ms:
                 cohort.seal_open()
-            for place, chunk in enumerate(cohort.sealed):
-                kept, count = _without(chunk, placed, start_ms, end_ms)
-                if count:
-                    cohort.sealed[place] = kept
-                    deleted += count
+            left = [_without(chunk, placed, start_ms, end_ms) for chunk in cohort.sealed]
+            cohort.settle(tuple(chunk for chunk, _ in left))
+            deleted += sum(count for _, count in left)
         _find_newest_again(head, numbers)
         return deleted
 

@@ -57,6 +57,17 @@ class Placed:
     labels: Sequence[Labels]
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A cohort at one moment."""
+
+    placed: Placed
+    version: int
+    """changes when the samples of sealed chunks do"""
+    sealed: Sequence[HeadChunk]
+    open: HeadChunk | None
+
+
 class Head:
     """Everything in memory, with its log."""
 
@@ -269,6 +280,14 @@ class Head:
         with self.lock:
             times = [oldest for cohort in self.cohorts.values() if (oldest := cohort.oldest_ms()) is not None]
         return min(times, default=None)
+
+    def look(self, placed: Sequence[Placed]) -> list[Look]:
+        """What the cohorts hold now; safe to read without the lock."""
+        with self.lock:
+            return [
+                Look(each, each.cohort.settlements, each.cohort.sealed, each.cohort.open_view())
+                for each in placed
+            ]
 
     def parts(self, placed: Sequence[Placed], start_ms: int, end_ms: int) -> dict[str, list[Part]]:
         """What memory holds of the matched series in [start_ms, end_ms]."""

@@ -13,12 +13,11 @@ from threading import RLock
 import numpy as np
 
 from backbeat.model.appender import StorageUnavailable
-from backbeat.model.arrays import Float64s, Int32s
+from backbeat.model.arrays import Int32s
 from backbeat.model.clock import Now
 from backbeat.storage import records
 from backbeat.storage.block import Block, UnreadableBlock
 from backbeat.storage.block_store import NEVER_MS, BlockStore
-from backbeat.storage.cache import ByteCache
 from backbeat.storage.compaction import blocks_to_drop, blocks_to_merge, merge
 from backbeat.storage.cutting import (
     begin_cut,
@@ -44,16 +43,13 @@ _DEFINITIONS_BYTES = 4 << 20
 class Keeper:
     """Decides what upkeep is due, and does it."""
 
-    def __init__(
-        self, head: Head, blocks: BlockStore, cache: ByteCache[Float64s], options: StorageOptions, now: Now
-    ) -> None:
+    def __init__(self, head: Head, blocks: BlockStore, options: StorageOptions, now: Now) -> None:
         self.lock = RLock()
         self.compactions = 0
         self.cuts = 0
         self.failures = 0
         self._head = head
         self._blocks = blocks
-        self._cache = cache
         self._options = options
         self._now = now
         self._cut_through = max((block.meta.end_ms for block in blocks.blocks), default=NEVER_MS)
@@ -69,7 +65,7 @@ class Keeper:
             self._head.wal.sync()
         self._head.wal.recover()
         with self.lock:
-            compress_full_chunks(self._head, self._cache)
+            compress_full_chunks(self._head)
             if abs(now_ms - self._checked_at) < _CHECK_EVERY_MS:
                 return
             self._checked_at = now_ms

@@ -20,10 +20,8 @@ from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
 from backbeat.model.samples import SampleBlock
 from backbeat.storage import records
-from backbeat.storage.assemble import Part, assemble
 from backbeat.storage.block_store import BlockStore
 from backbeat.storage.block_writer import write_block
-from backbeat.storage.cache import ByteCache
 from backbeat.storage.compaction import snapshot_parts
 from backbeat.storage.cutting import head_snapshot
 from backbeat.storage.deletion import delete_from_head
@@ -37,6 +35,7 @@ from backbeat.storage.keys import Keys
 from backbeat.storage.locking import DirectoryLock
 from backbeat.storage.options import StorageOptions
 from backbeat.storage.replay import ReplayReport, replay
+from backbeat.storage.selecting import Selector
 from backbeat.storage.stats import StorageStats, cardinality
 from backbeat.storage.wal import WriteAheadLog, last_number
 
@@ -61,6 +60,7 @@ class Storage:
         self._head = head
         self._blocks = blocks
         self._keeper = keeper
+        self._selector = Selector(head, blocks, head.options.cache_bytes)
         self._exemplars = ExemplarRing(head.options.max_exemplars)
 
     def cohort(self, name: str) -> CohortHandle:
@@ -82,12 +82,12 @@ class Storage:
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[SampleBlock]:
         """Samples in [start_ms, end_ms] of every series that all matchers accept, each in one block."""
-        return assemble(self._parts(matchers, start_ms, end_ms))
+        return self._selector.select(matchers, start_ms, end_ms)
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]:
         """Label sets of series with samples in the range, sorted."""
         found: set[Labels] = set()
-        for parts in self._parts(matchers, start_ms, end_ms).values():
+        for parts in self._selector.parts(matchers, start_ms, end_ms).values():
             for part in parts:
                 present = part.source.presence(part.rows, part.first, part.last)
                 if present is None:
@@ -113,7 +113,9 @@ class Storage:
         """
         with self._keeper.lock:
             found = [
-                part.keys for parts in self._parts(matchers, start_ms, end_ms).values() for part in parts
+                part.keys
+                for parts in self._selector.parts(matchers, start_ms, end_ms).values()
+                for part in parts
             ]
             if not found:
                 return
@@ -203,13 +205,6 @@ class Storage:
             self._head.wal.close()
             self._lock.release()
 
-    def _parts(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> dict[str, list[Part]]:
-        # Memory first: what a cut moves to a block meanwhile is then seen twice, which is merged, not missed.
-        result = self._head.parts(self._head.matched(matchers), start_ms, end_ms)
-        for cohort, parts in self._blocks.parts(matchers, start_ms, end_ms).items():
-            result.setdefault(cohort, []).extend(parts)
-        return result
-
 
 def open_storage(directory: Path, settings: StorageOptions, now: Now) -> Storage:
     """Open the data directory, made if it is missing, with everything that was acknowledged.
@@ -231,8 +226,7 @@ def open_storage(directory: Path, settings: StorageOptions, now: Now) -> Storage
 
 def _open(directory: Path, settings: StorageOptions, now: Now, lock: DirectoryLock) -> Storage:
     quarantine = Quarantine(directory / "quarantine")
-    cache: ByteCache[Float64s] = ByteCache(settings.cache_bytes)
-    blocks = BlockStore(directory / "blocks", quarantine, cache)
+    blocks = BlockStore(directory / "blocks", quarantine)
     logs = directory / "wal"
     logs.mkdir(exist_ok=True, mode=0o700)
     wal = WriteAheadLog(
@@ -243,7 +237,7 @@ def _open(directory: Path, settings: StorageOptions, now: Now, lock: DirectoryLo
     )
     head = Head(wal, blocks, settings, now)
     replayed = replay(logs, head, quarantine)
-    return Storage(directory, lock, head, blocks, Keeper(head, blocks, cache, settings, now), replayed)
+    return Storage(directory, lock, head, blocks, Keeper(head, blocks, settings, now), replayed)
 
 
 def _link_or_copy(source: str, target: str) -> None:

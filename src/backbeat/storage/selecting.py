@@ -1,0 +1,223 @@
+"""Selecting samples: what changes no more is put together once and kept, what still grows is added.
+
+In:  matchers and a time range. Out: sample blocks, each series in one.
+A dashboard and a rule ask for the same series again and again, a little later each time. What blocks and
+sealed chunks hold of them is decoded and laid side by side when it is first asked for (*settled*), and stays
+within a budget of bytes; a query then takes a slice of it and adds the open chunk. A selection too large to
+be kept is read piece by piece every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
+from backbeat.model.matchers import Matcher
+from backbeat.model.samples import SampleBlock
+from backbeat.storage.assemble import Part, assemble, keys_in_several, stitched
+from backbeat.storage.block_store import BlockStore
+from backbeat.storage.cache import ByteCache
+from backbeat.storage.cohort import times_within
+from backbeat.storage.head import Head, Look, Placed, parts_of
+from backbeat.storage.keys import Keys
+
+_FOREVER = 2**63 - 1
+_SLACK_MS = 30 * 60_000
+"""A first read begins at a multiple of this, so that a slightly earlier start needs no second one."""
+
+
+class SettledSource:
+    """A `Source` over samples that lie side by side already."""
+
+    def __init__(self, block: SampleBlock) -> None:
+        self.times: Int64s = block.times
+        self.rows: Int32s = np.arange(len(block.labels), dtype=np.int32)
+        self._values = block.values
+        self._present = block.present
+
+    def read(self, rows: Int32s, first: int, last: int) -> tuple[Float64s, Bools | None]:
+        values = self._values if rows is self.rows else self._values[rows]
+        return values[:, first:last], self.presence(rows, first, last)
+
+    def presence(self, rows: Int32s | None, first: int, last: int) -> Bools | None:
+        if self._present is None:
+            return None
+        present = self._present if rows is None or rows is self.rows else self._present[rows]
+        cells: Bools = present[:, first:last]
+        return None if cells.all() else cells
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """One cohort's samples from `from_ms` on, as they were at `version`."""
+
+    version: int
+    placed: Placed | None
+    from_ms: int
+    parts: tuple[Part, ...]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """What is kept for one list of matchers."""
+
+    blocks_version: int
+    blocks_from_ms: int
+    blocks: Mapping[str, _Settled]
+    memory: Mapping[str, _Settled]
+    placed: Sequence[Placed]
+    several: Keys
+    """series that are in several cohorts"""
+
+    @property
+    def size_bytes(self) -> int:
+        kept = sum(each.size_bytes for share in (self.blocks, self.memory) for each in share.values())
+        return 1000 + kept
+
+
+_NOTHING_YET = _Selection(-1, _FOREVER, {}, {}, (), np.empty(0, np.uint64))
+
+
+class Selector:
+    """Reads samples from memory and blocks; any thread may ask."""
+
+    def __init__(self, head: Head, blocks: BlockStore, cache_bytes: int) -> None:
+        self._head = head
+        self._blocks = blocks
+        self._kept: ByteCache[_Selection] = ByteCache(cache_bytes)
+        self._largest = cache_bytes // 4
+
+    def parts(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> dict[str, list[Part]]:
+        """Where the samples in [start_ms, end_ms] are, by cohort; nothing is read yet."""
+        # Memory first: what a cut moves to a block meanwhile is then seen twice, which is merged, not missed.
+        result = self._head.parts(self._head.matched(matchers), start_ms, end_ms)
+        for cohort, parts in self._blocks.parts(matchers, start_ms, end_ms).items():
+            result.setdefault(cohort, []).extend(parts)
+        return result
+
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[SampleBlock]:
+        """Samples in [start_ms, end_ms] of every series that all matchers accept, each in one block."""
+        wanted = tuple(matchers)
+        placed = self._head.matched(wanted)
+        looks = self._head.look(placed)
+        kept = self._kept.get(wanted) or _NOTHING_YET
+        renewed = self._renewed(kept, wanted, placed, looks, start_ms)
+        if renewed is None:
+            return assemble(self.parts(wanted, start_ms, end_ms))
+        if renewed is not kept:
+            self._kept.put(wanted, renewed, renewed.size_bytes)
+        parts: dict[str, list[Part]] = {}
+        for name, settled in renewed.blocks.items():
+            _add(parts, name, settled.parts, start_ms, end_ms)
+        for look in looks:
+            name = look.placed.cohort.name
+            if name in renewed.memory:
+                _add(parts, name, renewed.memory[name].parts, start_ms, end_ms)
+            if look.open is not None:
+                for own in parts_of([(look.placed, (look.open,))], start_ms, end_ms).values():
+                    parts.setdefault(name, []).extend(own)
+        return assemble(parts, renewed.several)
+
+    def _renewed(
+        self,
+        kept: _Selection,
+        wanted: tuple[Matcher, ...],
+        placed: Sequence[Placed],
+        looks: Sequence[Look],
+        start_ms: int,
+    ) -> _Selection | None:
+        """What is kept, made to reach from `start_ms` to now; None: it is too large to keep."""
+        from_ms = start_ms // _SLACK_MS * _SLACK_MS
+        version, newest_ms = self._blocks.version, self._blocks.newest_ms
+        blocks, blocks_from_ms = kept.blocks, kept.blocks_from_ms
+        room = self._largest
+        if start_ms <= newest_ms and (kept.blocks_version != version or kept.blocks_from_ms > start_ms):
+            found = self._blocks.parts(wanted, from_ms, _FOREVER)
+            room -= sum(_size(parts) for parts in found.values())
+            if room < 0:
+                return None
+            blocks_from_ms = from_ms
+            blocks = {name: _settle(name, version, None, from_ms, parts) for name, parts in found.items()}
+        elif start_ms > newest_ms and kept.blocks_version != version:
+            blocks, blocks_from_ms = {}, _FOREVER
+        memory = self._memory(kept, looks, start_ms, from_ms, room)
+        if memory is None:
+            return None
+        if blocks is kept.blocks and placed is kept.placed:
+            several = kept.several
+            if memory is kept.memory and kept.blocks_version == version:
+                return kept
+        else:
+            several = _several(blocks, placed)
+        return _Selection(version, blocks_from_ms, blocks, memory, placed, several)
+
+    def _memory(
+        self, kept: _Selection, looks: Sequence[Look], start_ms: int, from_ms: int, room: int
+    ) -> Mapping[str, _Settled] | None:
+        """The cohorts' sealed chunks, those that changed put together anew."""
+        changed: dict[str, _Settled] = {}
+        names = set()
+        for look in looks:
+            if not look.sealed:
+                continue
+            placed, name = look.placed, look.placed.cohort.name
+            names.add(name)
+            old = kept.memory.get(name)
+            if (
+                old is not None
+                and old.version == look.version
+                and old.from_ms <= start_ms
+                and (old.placed is placed or _same_series(old.placed, placed))
+            ):
+                continue
+            found = parts_of([(placed, look.sealed)], from_ms, _FOREVER).get(name, [])
+            room -= _size(found)
+            if room < 0:
+                return None
+            changed[name] = _settle(name, look.version, placed, from_ms, found)
+        if not changed and len(names) == len(kept.memory):
+            return kept.memory
+        return {name: each for name, each in kept.memory.items() if name in names} | changed
+
+
+def _settle(name: str, version: int, placed: Placed | None, from_ms: int, found: Sequence[Part]) -> _Settled:
+    parts = []
+    for each in stitched({name: found}):
+        source = SettledSource(each.block)
+        parts.append(Part(each.keys, each.block.labels, source, source.rows, 0, len(source.times)))
+    return _Settled(version, placed, from_ms, tuple(parts), _size(parts))
+
+
+def _size(parts: Sequence[Part]) -> int:
+    return sum(9 * len(part.rows) * (part.last - part.first) + 8 * (part.last - part.first) for part in parts)
+
+
+def _same_series(one: Placed | None, two: Placed) -> bool:
+    return one is not None and one.cohort is two.cohort and np.array_equal(one.keys, two.keys)
+
+
+def _several(blocks: Mapping[str, _Settled], placed: Sequence[Placed]) -> Keys:
+    by_cohort: dict[str, list[Keys]] = {
+        name: [part.keys for part in settled.parts] for name, settled in blocks.items()
+    }
+    for each in placed:
+        by_cohort.setdefault(each.cohort.name, []).append(each.keys)
+    return keys_in_several(by_cohort.values())
+
+
+def _add(
+    parts: dict[str, list[Part]], name: str, settled: Sequence[Part], start_ms: int, end_ms: int
+) -> None:
+    """The samples in [start_ms, end_ms] of what is settled."""
+    for part in settled:
+        times = part.source.times
+        if times[0] > end_ms or times[-1] < start_ms:
+            continue
+        first, last = times_within(times, start_ms, end_ms)
+        if first < last:
+            own = Part(part.keys, part.labels, part.source, part.rows, first, last)
+            parts.setdefault(name, []).append(own)
