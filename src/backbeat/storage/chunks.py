@@ -65,6 +65,8 @@ class OpenChunk:
         self.columns: Int32s = np.empty(width, np.int32)
         """(slots,) which column of the cohort a slot holds"""
         self.ordered = True
+        self.in_columns = True
+        """whether slot i holds column i, as it does in a cohort whose series stay"""
         self.newest = -(2**63)
         self.oldest = 2**63 - 1
 
@@ -78,6 +80,8 @@ class OpenChunk:
         if width > self.values.shape[1]:
             self._widen(max(width, min(2 * self.values.shape[1], width + 1024)))
         self.columns[self.width : width] = columns
+        if self.in_columns:
+            self.in_columns = bool((columns == np.arange(self.width, width)).all())
         if self.present is None and self.count:
             self._track_presence()
         if self.present is not None:
@@ -148,6 +152,7 @@ class OpenChunk:
             self.present,
             self.columns[: self.width],
             order,
+            in_columns=self.in_columns,
         )
 
     def _track_presence(self) -> None:
@@ -177,21 +182,24 @@ class RawChunk:
         present: Bools | None,
         columns: Int32s,
         order: Int64s | None = None,
+        *,
+        in_columns: bool = False,
     ) -> None:
         """values, present: (more rows, more slots), row-major.
 
-        order: which row comes when; None: as they stand.
+        order: which row comes when; None: as they stand. in_columns: slot i is known to hold column i.
         """
         self.times = times
         self._slot_columns = columns
         self._values = values
         self._present = present
         self._order = order
+        self.in_columns = in_columns
 
     # Sorted when first asked, for a look is taken under the lock and read without it.
     @cached_property
     def columns(self) -> Int32s:
-        return self._slot_columns[self._slots]
+        return self._slot_columns if self.in_columns else self._slot_columns[self._slots]
 
     @cached_property
     def _slots(self) -> Int32s:
@@ -199,9 +207,8 @@ class RawChunk:
 
     def read(self, rows: Int32s, first: int, last: int) -> tuple[Float64s, Bools | None]:
         chosen = slice(first, last) if self._order is None else self._order[first:last]
-        slots = self._slots[rows]
-        values = np.ascontiguousarray(self._values[chosen][:, slots].T)
-        return values, self.presence(rows, first, last)
+        slots = rows if self.in_columns else self._slots[rows]
+        return self._values[chosen].take(slots, axis=1).T, self.presence(rows, first, last)
 
     def presence(self, rows: Int32s | None, first: int, last: int) -> Bools | None:
         if self._present is None:
@@ -210,6 +217,11 @@ class RawChunk:
         slots = self._slots if rows is None else self._slots[rows]
         present = np.ascontiguousarray(self._present[chosen][:, slots].T)
         return None if present.all() else present
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether rows stand in order, columns are slots, and every cell holds a sample."""
+        return self.in_columns and self._order is None and self._present is None
 
     @property
     def size_bytes(self) -> int:
@@ -250,6 +262,7 @@ def seal(chunk: RawChunk) -> list[SealedChunk]:
     """Compress a chunk; series that lived through only part of it go into chunks of their own."""
     rows = np.arange(len(chunk.columns), dtype=np.int32)
     values, present = chunk.read(rows, 0, len(chunk.times))
+    values = np.ascontiguousarray(values)
     return [
         SealedChunk(chunk.times[first:last], chunk.columns[members], part, mask)
         for members, first, last, part, mask in split_by_life(values, present)

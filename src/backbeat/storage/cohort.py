@@ -15,7 +15,7 @@ import numpy as np
 
 from backbeat.model.arrays import Float64s, Int32s, Int64s
 from backbeat.model.labels import Labels
-from backbeat.storage.chunks import HeadChunk, OpenChunk
+from backbeat.storage.chunks import HeadChunk, OpenChunk, RawChunk
 
 _LEAST_DORMANT = 4096
 _MOST_LAYOUTS = 32
@@ -134,7 +134,7 @@ class HeadCohort:
         view = self.open_view()
         return list(self.sealed) if view is None else [*self.sealed, view]
 
-    def open_view(self) -> HeadChunk | None:
+    def open_view(self) -> RawChunk | None:
         """A look at the open chunk."""
         return self.open.view() if self.open is not None and self.open.count else None
 

@@ -24,7 +24,7 @@ from backbeat.model.matchers import Matcher
 from backbeat.storage import records
 from backbeat.storage.assemble import Part
 from backbeat.storage.cache import ByteCache
-from backbeat.storage.chunks import HeadChunk
+from backbeat.storage.chunks import HeadChunk, RawChunk
 from backbeat.storage.cohort import HeadCohort, Layout, times_within
 from backbeat.storage.keys import Keys, find_sorted
 from backbeat.storage.options import StorageOptions
@@ -65,7 +65,7 @@ class Look:
     version: int
     """changes when the samples of sealed chunks do"""
     sealed: Sequence[HeadChunk]
-    open: HeadChunk | None
+    open: RawChunk | None
 
 
 class Head:

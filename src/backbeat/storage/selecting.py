@@ -10,7 +10,7 @@ be kept is read piece by piece every time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from backbeat.model.samples import SampleBlock
 from backbeat.storage.assemble import Part, assemble, keys_in_several, stitched
 from backbeat.storage.block_store import BlockStore
 from backbeat.storage.cache import ByteCache
+from backbeat.storage.chunks import Source
 from backbeat.storage.cohort import times_within
 from backbeat.storage.head import Head, Look, Placed, parts_of
 from backbeat.storage.keys import Keys
@@ -72,6 +73,8 @@ class _Selection:
     placed: Sequence[Placed]
     several: Keys
     """series that are in several cohorts"""
+    uniform: frozenset[str]
+    """cohorts whose every part holds all of the placed series, in their order"""
 
     @property
     def size_bytes(self) -> int:
@@ -79,7 +82,7 @@ class _Selection:
         return 1000 + kept
 
 
-_NOTHING_YET = _Selection(-1, _FOREVER, {}, {}, (), np.empty(0, np.uint64))
+_NOTHING_YET = _Selection(-1, _FOREVER, {}, {}, (), np.empty(0, np.uint64), frozenset())
 
 
 class Selector:
@@ -110,17 +113,7 @@ class Selector:
             return assemble(self.parts(wanted, start_ms, end_ms))
         if renewed is not kept:
             self._kept.put(wanted, renewed, renewed.size_bytes)
-        parts: dict[str, list[Part]] = {}
-        for name, settled in renewed.blocks.items():
-            _add(parts, name, settled.parts, start_ms, end_ms)
-        for look in looks:
-            name = look.placed.cohort.name
-            if name in renewed.memory:
-                _add(parts, name, renewed.memory[name].parts, start_ms, end_ms)
-            if look.open is not None:
-                for own in parts_of([(look.placed, (look.open,))], start_ms, end_ms).values():
-                    parts.setdefault(name, []).extend(own)
-        return assemble(parts, renewed.several)
+        return _read(renewed, looks, start_ms, end_ms)
 
     def _renewed(
         self,
@@ -147,13 +140,20 @@ class Selector:
         memory = self._memory(kept, looks, start_ms, from_ms, room)
         if memory is None:
             return None
-        if blocks is kept.blocks and placed is kept.placed:
-            several = kept.several
-            if memory is kept.memory and kept.blocks_version == version:
-                return kept
-        else:
-            several = _several(blocks, placed)
-        return _Selection(version, blocks_from_ms, blocks, memory, placed, several)
+        if blocks is kept.blocks and memory is kept.memory and placed is kept.placed:
+            return kept if kept.blocks_version == version else replace(kept, blocks_version=version)
+        several = _several(blocks, placed)
+        uniform = (
+            ()
+            if len(several)
+            else (
+                each.cohort.name
+                for each in placed
+                if _holds_all(blocks.get(each.cohort.name), each)
+                and _holds_all(memory.get(each.cohort.name), each)
+            )
+        )
+        return _Selection(version, blocks_from_ms, blocks, memory, placed, several, frozenset(uniform))
 
     def _memory(
         self, kept: _Selection, looks: Sequence[Look], start_ms: int, from_ms: int, room: int
@@ -184,6 +184,28 @@ class Selector:
         return {name: each for name, each in kept.memory.items() if name in names} | changed
 
 
+def _read(kept: _Selection, looks: Sequence[Look], start_ms: int, end_ms: int) -> list[SampleBlock]:
+    done: list[SampleBlock] = []
+    straight: set[str] = set()
+    parts: dict[str, list[Part]] = {}
+    for look in looks:
+        name = look.placed.cohort.name
+        pieces = _pieces(kept, look, start_ms, end_ms) if name in kept.uniform else None
+        if pieces is not None:
+            straight.add(name)
+            done += [_joined(look.placed, pieces)] if pieces else []
+            continue
+        if name in kept.memory:
+            _add(parts, name, kept.memory[name].parts, start_ms, end_ms)
+        if look.open is not None:
+            for own in parts_of([(look.placed, (look.open,))], start_ms, end_ms).values():
+                parts.setdefault(name, []).extend(own)
+    for name, settled in kept.blocks.items():
+        if name not in straight:
+            _add(parts, name, settled.parts, start_ms, end_ms)
+    return done + assemble(parts, kept.several) if parts else done
+
+
 def _settle(name: str, version: int, placed: Placed | None, from_ms: int, found: Sequence[Part]) -> _Settled:
     parts = []
     for each in stitched({name: found}):
@@ -207,6 +229,64 @@ def _several(blocks: Mapping[str, _Settled], placed: Sequence[Placed]) -> Keys:
     for each in placed:
         by_cohort.setdefault(each.cohort.name, []).append(each.keys)
     return keys_in_several(by_cohort.values())
+
+
+def _holds_all(settled: _Settled | None, placed: Placed) -> bool:
+    if settled is None or not settled.parts:
+        return True
+    part = settled.parts[0]
+    if len(settled.parts) > 1 or len(part.keys) != len(placed.keys):
+        return False
+    return (
+        bool((part.keys == placed.keys).all())
+        and part.source.presence(None, 0, len(part.source.times)) is None
+    )
+
+
+_Piece = tuple[Source, Int32s, int, int]
+"""a source, its rows, and [first, last) of its samples"""
+
+
+def _pieces(kept: _Selection, look: Look, start_ms: int, end_ms: int) -> list[_Piece] | None:
+    """What holds a uniform cohort's samples, one after the other; None: it is not as simple as that."""
+    name, placed, after = look.placed.cohort.name, look.placed, -_FOREVER
+    sources: list[tuple[Source, Int32s]] = [
+        (part.source, part.rows)
+        for settled in (kept.blocks.get(name), kept.memory.get(name))
+        if settled is not None
+        for part in settled.parts
+    ]
+    if look.open is not None:
+        if not look.open.is_plain or placed.columns[-1] >= len(look.open.columns):
+            return None
+        sources.append((look.open, placed.columns))
+    pieces: list[_Piece] = []
+    for source, rows in sources:
+        times = source.times
+        if times[0] <= after:
+            return None
+        after = times[-1]
+        if times[0] <= end_ms and after >= start_ms:
+            first, last = times_within(times, start_ms, end_ms)
+            if first < last:
+                pieces.append((source, rows, first, last))
+    return pieces
+
+
+def _joined(placed: Placed, pieces: Sequence[_Piece]) -> SampleBlock:
+    """Pieces without a gap, side by side."""
+    if len(pieces) == 1:
+        source, rows, first, last = pieces[0]
+        values = np.ascontiguousarray(source.read(rows, first, last)[0])
+        return SampleBlock(placed.labels, source.times[first:last], values, None)
+    times = np.concatenate([source.times[first:last] for source, _, first, last in pieces])
+    values = np.empty((len(placed.keys), len(times)))
+    at = 0
+    for source, rows, first, last in pieces:
+        end = at + last - first
+        values[:, at:end] = source.read(rows, first, last)[0]
+        at = end
+    return SampleBlock(placed.labels, times, values, None)
 
 
 def _add(
