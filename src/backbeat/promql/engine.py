@@ -28,6 +28,7 @@ from backbeat.promql.ast import (
 )
 from backbeat.promql.binary import binary, paren, unary
 from backbeat.promql.evaluation import Evaluation, Operator, Value, unwrapped
+from backbeat.promql.frames import Frames
 from backbeat.promql.functions import FUNCTIONS
 from backbeat.promql.instant_vectors import vector_selector
 from backbeat.promql.limits import Deadline, Densities, Dialect, Limits
@@ -73,6 +74,7 @@ class Engine:
         self.limits = limits or Limits()
         self._dialect = dialect or Dialect()
         self._densities = Densities()
+        self._frames = Frames()
 
     def deadline(self, timeout_ms: int | None = None) -> Deadline:
         """A clock for one query: its own timeout, at most the engine's."""
@@ -133,6 +135,7 @@ class Engine:
             notes=NoteTaker(text),
             operators=OPERATORS,
             densities=self._densities,
+            frames=self._frames,
             lookback_ms=self.limits.lookback_ms if lookback_ms is None else lookback_ms,
         )
 

@@ -15,6 +15,7 @@ import numpy as np
 from backbeat.model.arrays import Float64s, Int64s
 from backbeat.model.results import QueryError
 from backbeat.promql.ast import Expr, Paren, StringLiteral
+from backbeat.promql.frames import Frames
 from backbeat.promql.limits import Budget, Deadline, Densities, Dialect, Limits
 from backbeat.promql.notes import NoteTaker
 from backbeat.promql.queryable import Queryable
@@ -45,6 +46,7 @@ class Evaluation:
     operators: Mapping[type, Operator]
     lookback_ms: int
     densities: Densities
+    frames: Frames
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:

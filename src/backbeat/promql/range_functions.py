@@ -12,6 +12,7 @@ import numpy as np
 
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.promql.evaluation import fail
+from backbeat.promql.frames import Frame
 from backbeat.promql.kernels import folds, quantiles, rates
 from backbeat.promql.kernels.windows import Columns, Windows
 
@@ -28,6 +29,7 @@ class RangeArguments:
     """
 
     windows: Windows
+    frame: Frame
     ends: Int64s
     steps: Int64s
     range_ms: int
@@ -42,7 +44,9 @@ def _nonempty(windows: Windows) -> Bools:
 
 
 def _rate(is_counter: bool, is_rate: bool) -> RangeFunction:
-    return lambda a: rates.extrapolated(a.windows, a.ends, a.range_ms, is_counter=is_counter, is_rate=is_rate)
+    return lambda a: rates.extrapolated(
+        a.windows, a.frame.edges, a.range_ms, is_counter=is_counter, is_rate=is_rate
+    )
 
 
 def _sum(a: RangeArguments) -> Found:

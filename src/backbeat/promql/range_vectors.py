@@ -17,7 +17,7 @@ from backbeat.promql.ast import Call, Expr, MatrixSelector, RangeMode, Subquery,
 from backbeat.promql.evaluation import Evaluation, fail, unwrapped
 from backbeat.promql.instant_vectors import assemble
 from backbeat.promql.kernels import extended
-from backbeat.promql.kernels.windows import Columns, half_open
+from backbeat.promql.kernels.windows import Columns
 from backbeat.promql.range_functions import RANGE_FUNCTIONS, Found, RangeArguments
 from backbeat.promql.samples import Selection, selection
 from backbeat.promql.slicing import over_time
@@ -75,9 +75,9 @@ def _kernel(
 ) -> Callable[[Columns], Found]:
     def plain(columns: Columns) -> Found:
         ev.deadline.check()
-        windows = half_open(columns, read.ends, read.range_ms)
+        frame = ev.frames.of(columns, read.ends, read.range_ms)
         return RANGE_FUNCTIONS[function](
-            RangeArguments(windows, read.ends, grid.steps, read.range_ms, numbers)
+            RangeArguments(frame.windows(columns), frame, read.ends, grid.steps, read.range_ms, numbers)
         )
 
     def beyond_edges(columns: Columns) -> Found:

@@ -23,7 +23,7 @@ from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
 from backbeat.storage import records
 from backbeat.storage.assemble import Part
-from backbeat.storage.cache import ByteCache
+from backbeat.model.cache import ByteCache
 from backbeat.storage.chunks import HeadChunk, RawChunk
 from backbeat.storage.cohort import HeadCohort, Layout, times_within
 from backbeat.storage.keys import Keys, find_sorted

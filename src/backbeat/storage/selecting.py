@@ -19,7 +19,7 @@ from backbeat.model.matchers import Matcher
 from backbeat.model.samples import SampleBlock
 from backbeat.storage.assemble import Part, assemble, keys_in_several, stitched
 from backbeat.storage.block_store import BlockStore
-from backbeat.storage.cache import ByteCache
+from backbeat.model.cache import ByteCache
 from backbeat.storage.chunks import Source
 from backbeat.storage.cohort import times_within
 from backbeat.storage.head import Head, Look, Placed, parts_of

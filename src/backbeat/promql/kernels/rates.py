@@ -6,6 +6,8 @@ Times are subtracted as integer milliseconds and only then become seconds.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
@@ -61,14 +63,24 @@ def _sum_between(values: Float64s, first: Int64s, last: Int64s) -> Float64s:
     return np.where(last > first, sums, 0.0)
 
 
-def extrapolated(
-    windows: Windows, ends: Int64s, range_ms: int, *, is_counter: bool, is_rate: bool
-) -> tuple[Float64s, Bools]:
-    """rate (counter, per second), increase (counter) and delta (neither).
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What extrapolation needs to know of the times in each window, in seconds: (groups, steps) each.
 
-    ends:    (steps,) ms, where the windows end
-    returns: (series, steps) values; (series or 1, steps) whether two samples were there
+    sampled:  from the first sample to the last
+    to_start: how far the line goes on before the first sample
+    after:    `sampled`, and how far the line goes on after the last sample
+    enough:   whether there are two samples
     """
+
+    sampled: Float64s
+    to_start: Float64s
+    after: Float64s
+    enough: Bools
+
+
+def edges(windows: Windows, ends: Int64s, range_ms: int) -> Edges:
+    """ends: (steps,) ms, where the windows end."""
     counts = windows.counts
     first_ms, last_ms = windows.take_times(windows.lo), windows.take_times(windows.hi - 1)
     sampled_s = (last_ms - first_ms) / 1000
@@ -77,27 +89,37 @@ def extrapolated(
     spacing = sampled_s / np.maximum(counts - 1, 1)
     threshold = spacing * 1.1
     to_start = np.where(to_start >= threshold, spacing / 2, to_start)
-    sampled_and_end = sampled_s + np.where(to_end >= threshold, spacing / 2, to_end)
-    scale = sampled_s * (range_ms / 1000) if is_rate else sampled_s
+    after = sampled_s + np.where(to_end >= threshold, spacing / 2, to_end)
+    return Edges(sampled_s, to_start, after, counts >= 2)
+
+
+def extrapolated(
+    windows: Windows, known: Edges, range_ms: int, *, is_counter: bool, is_rate: bool
+) -> tuple[Float64s, Bools]:
+    """rate (counter, per second), increase (counter) and delta (neither).
+
+    returns: (series, steps) values; (series or 1, steps) whether two samples were there
+    """
+    scale = known.sampled * (range_ms / 1000) if is_rate else known.sampled
     lost = lost_to_resets(windows) if is_counter else None
     out = np.empty(windows.shape)
     for rows, groups, part in windows.parts():
         values = part.columns.values
         first = part.take(values, part.lo)
         result = np.subtract(part.take(values, part.hi - 1), first, out=out[rows])
-        extended = part.spread(to_start[groups])
+        extended = part.spread(known.to_start[groups])
         if is_counter:
             if lost is not None:
                 result += lost[rows]
             # A counter cannot have been negative: its line is not extended beyond where it was zero.
             to_zero = np.divide(first, result, out=first)
-            to_zero *= part.spread(sampled_s[groups])
+            to_zero *= part.spread(known.sampled[groups])
             shorter = (to_zero >= 0) & (to_zero < extended) & (result > 0)
             extended = np.where(shorter, to_zero, extended)
-        factor = extended + part.spread(sampled_and_end[groups])
+        factor = extended + part.spread(known.after[groups])
         factor /= part.spread(scale[groups])
         result *= factor
-    return out, windows.spread(counts >= 2)
+    return out, windows.spread(known.enough)
 
 
 def instant(windows: Windows, *, is_rate: bool) -> tuple[Float64s, Bools]:
