@@ -151,7 +151,7 @@ class Backbeat:
             max_concurrency=own.query_max_concurrency,
             default_subquery_step_ms=config.prometheus.evaluation_interval_ms,
         )
-        self.querier = LocalQuerier(Engine(storage, limits))
+        self.querier = LocalQuerier(Engine(storage, limits, watched=storage))
         self.live = LiveStream()
         self.external = external_alertmanagers(config)
         self._reloading = asyncio.Lock()

@@ -121,7 +121,10 @@ class Querier(Protocol):
         *,
         timeout_ms: int | None = None,
         lookback_ms: int | None = None,
-    ) -> Answer: ...
+        anew: bool = False,
+    ) -> Answer:
+        """anew: compute everything, though an earlier query may have computed some of it."""
+        ...
 
     async def series(
         self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int, limit: int = 0

@@ -6,6 +6,7 @@ In:  a `Queryable` and a query. Out: `Answer`, or QueryError. Synchronous, and s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -34,10 +35,11 @@ from backbeat.promql.instant_vectors import vector_selector
 from backbeat.promql.limits import Deadline, Densities, Dialect, Limits
 from backbeat.promql.notes import NoteTaker
 from backbeat.promql.parser import parse
-from backbeat.promql.queryable import Queryable
+from backbeat.promql.queryable import Queryable, Watched
 from backbeat.promql.range_functions import RANGE_FUNCTIONS
 from backbeat.promql.range_vectors import range_call
 from backbeat.promql.raw_samples import raw_samples
+from backbeat.promql.remembered import Remembered, names
 from backbeat.promql.timing import Timing
 from backbeat.promql.typecheck import shown, value_type
 from backbeat.promql.vector import Grid, Vector, merged, remove_marked_names
@@ -68,13 +70,20 @@ class Engine:
     """Answers queries from one queryable."""
 
     def __init__(
-        self, queryable: Queryable, limits: Limits | None = None, dialect: Dialect | None = None
+        self,
+        queryable: Queryable,
+        limits: Limits | None = None,
+        dialect: Dialect | None = None,
+        *,
+        watched: Watched | None = None,
     ) -> None:
+        """watched: says when results change; without it none is kept for the next query."""
         self.queryable = queryable
         self.limits = limits or Limits()
         self._dialect = dialect or Dialect()
         self._densities = Densities()
         self._frames = Frames()
+        self._remembered = None if watched is None else Remembered(watched)
 
     def deadline(self, timeout_ms: int | None = None) -> Deadline:
         """A clock for one query: its own timeout, at most the engine's."""
@@ -105,9 +114,13 @@ class Engine:
         *,
         deadline: Deadline | None = None,
         lookback_ms: int | None = None,
+        anew: bool = False,
     ) -> Answer:
-        """Evaluate at start, start + step, ... until end. Raises QueryError."""
-        expr = parse(text)
+        """Evaluate at start, start + step, ... until end. Raises QueryError.
+
+        anew: compute everything, though an earlier query may have computed some of it.
+        """
+        expr, names = _plan(text)
         type_ = value_type(expr)
         if type_ not in (ValueType.VECTOR, ValueType.SCALAR):
             raise BadQuery(
@@ -120,6 +133,8 @@ class Engine:
         if end_ms < start_ms:
             raise BadQuery("end timestamp must not be before start time")
         ev = self._evaluation(text, Timing(start_ms, end_ms, step_ms), deadline, lookback_ms)
+        if self._remembered is not None and not anew:
+            ev.remembered, ev.names = self._remembered, names
         with np.errstate(all="ignore"):
             return self._answer(ev, _result(ev, expr, Grid(start_ms, end_ms, step_ms), in_order=True))
 
@@ -136,6 +151,8 @@ class Engine:
             operators=OPERATORS,
             densities=self._densities,
             frames=self._frames,
+            names={},
+            remembered=None,
             lookback_ms=self.limits.lookback_ms if lookback_ms is None else lookback_ms,
         )
 
@@ -143,6 +160,13 @@ class Engine:
     def _answer(ev: Evaluation, value: Matrix | Scalar | RawSamples) -> Answer:
         ev.deadline.check()
         return Answer(value, ev.notes.notes(), ev.budget.read, ev.budget.peak)
+
+
+@lru_cache(maxsize=1024)
+def _plan(text: str) -> tuple[Expr, Mapping[int, str]]:
+    """The query's tree, and which of its nodes can be remembered. Raises QueryError."""
+    expr = parse(text)
+    return expr, names(expr)
 
 
 def _result(ev: Evaluation, expr: Expr, grid: Grid, *, in_order: bool) -> Matrix | Scalar:

@@ -19,6 +19,7 @@ from backbeat.promql.frames import Frames
 from backbeat.promql.limits import Budget, Deadline, Densities, Dialect, Limits
 from backbeat.promql.notes import NoteTaker
 from backbeat.promql.queryable import Queryable
+from backbeat.promql.remembered import Remembered
 from backbeat.promql.timing import FixedTime, Timing
 from backbeat.promql.vector import Grid, Vector, drop_names, empty_vector
 
@@ -47,6 +48,10 @@ class Evaluation:
     lookback_ms: int
     densities: Densities
     frames: Frames
+    names: Mapping[int, str]
+    """ids of nodes whose results may be kept, and their names"""
+    remembered: Remembered | None
+    """None: everything is computed"""
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,10 +65,24 @@ class Evaluation:
         held = self.budget.held
         if grid.size == 0:
             return empty_vector(0)
-        result = self.operators[type(expr)](self, expr, grid)
+        name = self.names.get(id(expr)) if self.names and grid.size > 1 else None
+        if name is not None and self.remembered is not None:
+            result: Value = self._remembered(self.remembered, name, expr, grid)
+        else:
+            result = self.operators[type(expr)](self, expr, grid)
         self.budget.release_to(held)
         self.budget.hold(result.samples if isinstance(result, Vector) else len(result))
         return result
+
+    def _remembered(self, remembered: Remembered, name: str, expr: Expr, grid: Grid) -> Vector:
+        def compute(piece: Grid) -> tuple[Vector, bool]:
+            noted = self.notes.count
+            result = self.operators[type(expr)](self, expr, piece)
+            assert isinstance(result, Vector), expr
+            # Notes name places in this query's text, so a result with notes is not for others.
+            return result, self.notes.count == noted and result.nameless is None
+
+        return remembered.range(name, grid, self.lookback_ms, compute)
 
     def vector(self, expr: Expr, grid: Grid) -> Vector:
         result = self.value(expr, grid)

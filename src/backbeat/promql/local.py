@@ -54,11 +54,12 @@ class LocalQuerier:
         *,
         timeout_ms: int | None = None,
         lookback_ms: int | None = None,
+        anew: bool = False,
     ) -> Answer:
         return await self._query(
             timeout_ms,
             lambda deadline: self._engine.range(
-                expr, start_ms, end_ms, step_ms, deadline=deadline, lookback_ms=lookback_ms
+                expr, start_ms, end_ms, step_ms, deadline=deadline, lookback_ms=lookback_ms, anew=anew
             ),
         )
 

@@ -43,6 +43,10 @@ class NoteTaker:
         forced = [self._told(text, one) for text, one in self._forced.items()]
         return Notes(tuple(self._warnings), (*self._infos, *forced))
 
+    @property
+    def count(self) -> int:
+        return len(self._warnings) + len(self._infos) + len(self._forced)
+
     def _place(self, span: Span) -> str:
         before = self.query[: span.start]
         line_start = before.rfind("\n") + 1

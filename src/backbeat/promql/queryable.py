@@ -29,3 +29,14 @@ class Queryable(Protocol):
     def label_values(
         self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
     ) -> Sequence[str]: ...
+
+
+class Watched(Protocol):
+    """What tells the engine which of its results still hold."""
+
+    def written_since(self, mark: int) -> tuple[int, int]:
+        """A mark for the next look (0 for the first), and the time of the oldest sample changed since `mark`.
+
+        A select that begins after this call returns sees all that was written before the new mark.
+        """
+        ...

@@ -5,13 +5,11 @@ In:  a grid and how to compute a piece of it. Out: the Vector over the whole gri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-import numpy as np
+from collections.abc import Callable
 
 from backbeat.model.matchers import Matcher
 from backbeat.promql.evaluation import Evaluation
-from backbeat.promql.vector import Grid, Vector
+from backbeat.promql.vector import Grid, Vector, side_by_side
 
 SLICE_SAMPLES = 1 << 25
 """samples that one piece reads, about"""
@@ -39,30 +37,9 @@ def over_time(
         ev.budget.release_to(held)
         ev.budget.hold(parts[-1].samples)
         begin = end
-    return parts[0] if len(parts) == 1 else _side_by_side(parts)
+    return parts[0] if len(parts) == 1 else side_by_side(parts)
 
 
 def _steps_at_once(density: float | None, step_ms: int, reach_ms: int) -> int:
     span_ms = UNKNOWN_SPAN_MS if density is None else SLICE_SAMPLES / max(density, 1e-9) - reach_ms
     return max(1, int(span_ms // step_ms) + 1)
-
-
-def _side_by_side(parts: Sequence[Vector]) -> Vector:
-    if all(part.labels == parts[0].labels for part in parts[1:]):
-        return Vector(
-            parts[0].labels,
-            np.concatenate([part.values for part in parts], axis=1),
-            np.concatenate([part.present for part in parts], axis=1),
-        )
-    rows = {
-        labels: row for row, labels in enumerate(dict.fromkeys(own for part in parts for own in part.labels))
-    }
-    shape = (len(rows), sum(part.values.shape[1] for part in parts))
-    values, present = np.zeros(shape), np.zeros(shape, bool)
-    begin = 0
-    for part in parts:
-        steps = slice(begin, begin + part.values.shape[1])
-        index = [rows[labels] for labels in part.labels]
-        values[index, steps], present[index, steps] = part.values, part.present
-        begin = steps.stop
-    return Vector(list(rows), values, present)

@@ -175,3 +175,25 @@ def join(vectors: Iterable[Vector], steps: int) -> Vector:
         if marked
         else None,
     )
+
+
+def side_by_side(parts: Sequence[Vector]) -> Vector:
+    """Vectors over one piece of a grid after another as one; series may differ. None has marks on names."""
+    if all(part.labels == parts[0].labels for part in parts[1:]):
+        return Vector(
+            parts[0].labels,
+            np.concatenate([part.values for part in parts], axis=1),
+            np.concatenate([part.present for part in parts], axis=1),
+        )
+    rows = {
+        labels: row for row, labels in enumerate(dict.fromkeys(own for part in parts for own in part.labels))
+    }
+    shape = (len(rows), sum(part.values.shape[1] for part in parts))
+    values, present = np.zeros(shape), np.zeros(shape, bool)
+    begin = 0
+    for part in parts:
+        steps = slice(begin, begin + part.values.shape[1])
+        index = [rows[labels] for labels in part.labels]
+        values[index, steps], present[index, steps] = part.values, part.present
+        begin = steps.stop
+    return Vector(list(rows), values, present)

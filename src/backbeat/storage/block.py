@@ -17,12 +17,12 @@ from threading import Lock
 import numpy as np
 
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
+from backbeat.model.cache import ByteCache
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
 from backbeat.storage.assemble import Part
 from backbeat.storage.block_index import PAGE_SERIES, BlockIndex, DamagedIndex
 from backbeat.storage.block_writer import FORMAT_VERSION, BlockMeta
-from backbeat.model.cache import ByteCache
 from backbeat.storage.codec import decode_into, decode_whole_numbers
 from backbeat.storage.cohort import times_within
 from backbeat.storage.files import Quarantine, write_durably

@@ -18,18 +18,19 @@ import numpy as np
 
 from backbeat.model.appender import Appended
 from backbeat.model.arrays import Float64s, Int32s
+from backbeat.model.cache import ByteCache
 from backbeat.model.clock import Now
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
 from backbeat.storage import records
 from backbeat.storage.assemble import Part
-from backbeat.model.cache import ByteCache
 from backbeat.storage.chunks import HeadChunk, RawChunk
 from backbeat.storage.cohort import HeadCohort, Layout, times_within
 from backbeat.storage.keys import Keys, find_sorted
 from backbeat.storage.options import StorageOptions
 from backbeat.storage.series_table import SeriesTable
 from backbeat.storage.wal import WriteAheadLog
+from backbeat.storage.written import Written
 
 _MATCHES_BYTES = 64 << 20
 
@@ -88,6 +89,7 @@ class Head:
         self.segment_newest: dict[int, int] = {}
         """time of the newest sample in a log segment"""
         self.samples_stored = 0
+        self.written = Written()
         self._matches: ByteCache[tuple[int, list[Placed]]] = ByteCache(_MATCHES_BYTES)
 
     def open_cohort(self, name: str, *, irregular: bool = False) -> HeadCohort:
@@ -199,8 +201,9 @@ class Head:
             self.wal.define(records.layout_record(cohort.number, layout.number, layout.columns))
         return layout.number
 
-    def note_rows(self, layout: Layout, newest_ms: int) -> None:
-        """Remember what the current log segment needs. Call after the write."""
+    def note_rows(self, layout: Layout, oldest_ms: int, newest_ms: int) -> None:
+        """Remember what the current log segment needs, and that there is news. Call after the write."""
+        self.written.note(oldest_ms)
         segment = self.wal.segment
         if layout.segment != segment:
             layout.segment = segment
@@ -222,7 +225,7 @@ class Head:
         self.wal.append(records.row_record(self.number_layout(cohort, layout), timestamp_ms, values))
         cohort.append(layout, timestamp_ms, values)
         newest[layout.ids] = timestamp_ms
-        self.note_rows(layout, timestamp_ms)
+        self.note_rows(layout, timestamp_ms, timestamp_ms)
         self.samples_stored += len(values)
         return Appended(stored=len(values))
 

@@ -233,7 +233,7 @@ def apply(head: Head, rows: Rows) -> None:
         cohort.append_rows(rows.layout, rows.times, rows.matrix)
     ids = rows.layout.ids
     newest[ids] = np.maximum(newest[ids], rows.times[-1])
-    head.note_rows(rows.layout, int(rows.times[-1]))
+    head.note_rows(rows.layout, int(rows.times[0]), int(rows.times[-1]))
     head.samples_stored += rows.matrix.size
     if cohort.irregular and cohort.is_sparse:
         # Its series come together no more: each finds a new home with its next sample.

@@ -151,6 +151,8 @@ class Keeper:
             if doomed:
                 log.info("deleting %d blocks past the retention", len(doomed))
                 self._blocks.replace(doomed, None)
+                with self._head.lock:
+                    self._head.written.note(NEVER_MS)
 
     def _window_to_cut(self, now_ms: int) -> tuple[int, int] | None:
         """[start, end) of the samples that should leave memory."""

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
+from backbeat.model.cache import ByteCache
 from backbeat.model.matchers import Matcher
 from backbeat.model.samples import SampleBlock
 from backbeat.storage.assemble import Part, assemble, keys_in_several, stitched
 from backbeat.storage.block_store import BlockStore
-from backbeat.model.cache import ByteCache
 from backbeat.storage.chunks import Source
 from backbeat.storage.cohort import times_within
 from backbeat.storage.head import Head, Look, Placed, parts_of

@@ -84,6 +84,11 @@ class Storage:
         """Samples in [start_ms, end_ms] of every series that all matchers accept, each in one block."""
         return self._selector.select(matchers, start_ms, end_ms)
 
+    def written_since(self, mark: int) -> tuple[int, int]:
+        """A mark for the next look (0: the first), and the time of the oldest sample changed since `mark`."""
+        with self._head.lock:
+            return self._head.written.since(mark)
+
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]:
         """Label sets of series with samples in the range, sorted."""
         found: set[Labels] = set()
@@ -125,6 +130,8 @@ class Storage:
                 delete_from_head(self._head, start_ms, end_ms, keys)
             self._head.wal.sync()
             self._blocks.delete(keys, start_ms, end_ms)
+            with self._head.lock:
+                self._head.written.note(start_ms)
 
     def clean_tombstones(self) -> None:
         """Free the disk space of what was deleted. Raises OSError."""

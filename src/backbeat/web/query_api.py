@@ -69,6 +69,7 @@ class QueryAPI:
             step_ms,
             timeout_ms=params.duration_ms("timeout", 0) or None,
             lookback_ms=params.duration_ms("lookback_delta", 0) or None,
+            anew=params.text("nocache") == "1",
         )
         answer, cut = limited(answer, params.limit())
         stats = _stats(params, answer, began)

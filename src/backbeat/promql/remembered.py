@@ -1,0 +1,149 @@
+"""Aggregations that were computed lately: a dashboard that refreshes pays for its new steps alone.
+
+In:  an aggregation, a grid, and a way to compute it. Out: its Vector.
+A step's result holds as long as no sample up to that step is written or deleted, which storage tells
+(`Watched`). So the steps of an earlier answer are taken from memory up to the first that may have changed,
+and only the rest is computed. Panels that share an aggregation (four quantiles of one histogram) share its
+work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backbeat.model.cache import ByteCache
+from backbeat.promql.ast import (
+    Aggregate,
+    Binary,
+    Call,
+    DurationExpr,
+    Expr,
+    MatrixSelector,
+    NumberLiteral,
+    Paren,
+    RangeMode,
+    StringLiteral,
+    Subquery,
+    Unary,
+    VectorSelector,
+)
+from backbeat.promql.printer import format_expr
+from backbeat.promql.queryable import Watched
+from backbeat.promql.timing import QUERY_RANGE_FUNCTIONS
+from backbeat.promql.vector import Grid, Vector, side_by_side
+
+_BUDGET_BYTES = 64 << 20
+_MOST_STEPS = 11_000
+_DEPENDS_ON_ORDER = ("limitk",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The result at the steps of `grid`, as of `mark`."""
+
+    mark: int
+    grid: Grid
+    vector: Vector
+
+
+class Remembered:
+    """Results of one queryable. Thread-safe."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+        self._known: ByteCache[_Known] = ByteCache(_BUDGET_BYTES)
+
+    def range(
+        self,
+        text: str,
+        grid: Grid,
+        lookback_ms: int,
+        compute: Callable[[Grid], tuple[Vector, bool]],
+    ) -> Vector:
+        """text: names the aggregation. compute: gives it at some steps, and whether that may be kept."""
+        key = (text, lookback_ms, grid.step_ms, grid.start_ms % grid.step_ms)
+        known = self._known.get(key)
+        mark, changed_ms = self._watched.written_since(0 if known is None else known.mark)
+        reusable = None if known is None else _overlap(known.grid, grid, changed_ms)
+        if known is None or reusable is None:
+            vector, may_keep = compute(grid)
+            if may_keep:
+                self._keep(key, _Known(mark, grid, vector))
+            return vector
+        begin = (reusable.start_ms - known.grid.start_ms) // grid.step_ms
+        old = _steps(known.vector, slice(begin, begin + reusable.size))
+        if reusable.end_ms == grid.end_ms:
+            return old.without_empty()
+        rest = Grid(reusable.end_ms + grid.step_ms, grid.end_ms, grid.step_ms)
+        new, may_keep = compute(rest)
+        if may_keep:
+            before = _steps(known.vector, slice(max(0, begin + grid.size - _MOST_STEPS), begin))
+            start_ms = reusable.start_ms - before.values.shape[1] * grid.step_ms
+            whole = side_by_side([before, old, new])
+            self._keep(key, _Known(mark, Grid(start_ms, rest.end_ms, grid.step_ms), whole))
+        return side_by_side([old, new]).without_empty()
+
+    def _keep(self, key: tuple[str, int, int, int], known: _Known) -> None:
+        size = 9 * known.vector.values.size + 300 * len(known.vector.labels) + 1000
+        self._known.put(key, known, size)
+
+
+def _overlap(known: Grid, asked: Grid, changed_ms: int) -> Grid | None:
+    """The first steps that are asked for, as far as they are known and hold still."""
+    last_known = known.start_ms + (known.size - 1) * known.step_ms
+    last_asked = asked.start_ms + (asked.size - 1) * asked.step_ms
+    last = min(last_known, last_asked)
+    if last >= changed_ms:
+        last = asked.start_ms + ((changed_ms - 1 - asked.start_ms) // asked.step_ms) * asked.step_ms
+    if asked.start_ms < known.start_ms or last < asked.start_ms:
+        return None
+    end_ms = asked.end_ms if last == last_asked else last
+    return Grid(asked.start_ms, end_ms, asked.step_ms)
+
+
+def _steps(vector: Vector, steps: slice) -> Vector:
+    return Vector(vector.labels, vector.values[:, steps], vector.present[:, steps])
+
+
+def names(expr: Expr) -> dict[int, str]:
+    """The outermost aggregations that can be remembered: id of the node to what names it in every query."""
+    match expr:
+        case Aggregate() if expr.op not in _DEPENDS_ON_ORDER and _looks_back_only(expr):
+            return {id(expr): format_expr(expr)}
+        case Aggregate() | Unary() | Paren():
+            return names(expr.expr)
+        case Binary():
+            return names(expr.left) | names(expr.right)
+        case Call():
+            return {node: name for arg in expr.args for node, name in names(arg).items()}
+        case _:
+            return {}
+
+
+def _looks_back_only(expr: Expr) -> bool:
+    """Whether a step's value depends on samples up to that step, and on nothing else of the query."""
+    match expr:
+        case NumberLiteral() | StringLiteral():
+            return True
+        case VectorSelector():
+            return expr.at is None and expr.mode is RangeMode.PLAIN and _goes_back(expr.offset)
+        case MatrixSelector(selector, range_):
+            return isinstance(range_, NumberLiteral) and _looks_back_only(selector)
+        case Subquery():
+            fixed = isinstance(expr.range, NumberLiteral) and (
+                expr.step is None or isinstance(expr.step, NumberLiteral)
+            )
+            return fixed and expr.at is None and _goes_back(expr.offset) and _looks_back_only(expr.expr)
+        case Call(function, args):
+            return function not in QUERY_RANGE_FUNCTIONS and all(map(_looks_back_only, args))
+        case Aggregate():
+            return (expr.param is None or _looks_back_only(expr.param)) and _looks_back_only(expr.expr)
+        case Binary(_, left, right):
+            return _looks_back_only(left) and _looks_back_only(right)
+        case Unary(_, inner) | Paren(inner):
+            return _looks_back_only(inner)
+
+
+def _goes_back(offset: DurationExpr | None) -> bool:
+    return offset is None or (isinstance(offset, NumberLiteral) and offset.value >= 0)

@@ -1,0 +1,164 @@
+"""Answers made from remembered steps equal those computed anew, whatever is written or deleted in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backbeat.model.labels import Labels
+from backbeat.model.results import Answer, Matrix
+from backbeat.promql.engine import Engine
+from backbeat.promql.parser import parse_selector
+from backbeat.storage import StorageOptions, open_storage
+from backbeat.storage.written import EVERYTHING, NOTHING_WRITTEN, Written
+
+SECOND = 1000
+START = 10_000_000
+SERIES = [
+    Labels.of({"__name__": "requests_total", "route": f"/{route}", "instance": instance})
+    for route in range(3)
+    for instance in ("a", "b")
+]
+QUERIES = (
+    "sum by (route) (rate(requests_total[40s]))",
+    "sum(rate(requests_total[40s])) / sum(increase(requests_total[1m] offset 10s))",
+    "topk(2, max by (route) (requests_total))",
+    "avg(max_over_time(rate(requests_total[20s])[1m:10s]))",
+    "count(requests_total) + time()",
+    "sum(requests_total @ end())",
+    "sum(requests_total offset -20s)",
+    "limitk(2, requests_total)",
+)
+
+rows = st.tuples(
+    st.just("row"), st.integers(1, 30), st.sets(st.integers(0, 5), min_size=1), st.integers(0, 1000)
+)
+late = st.tuples(st.just("late"), st.integers(1, 200), st.integers(0, 5), st.integers(0, 1000))
+deletions = st.tuples(st.just("delete"), st.integers(0, 300), st.integers(0, 100), st.integers(0, 2))
+queries = st.tuples(
+    st.just("query"),
+    st.integers(0, len(QUERIES) - 1),
+    st.integers(-50, 300),
+    st.integers(0, 300),
+    st.sampled_from((5, 10, 15)),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.one_of(rows, rows, queries, queries, queries, late, deletions), min_size=5, max_size=50))
+def test_remembered_steps_are_what_would_be_computed_anew(story: list[tuple]) -> None:
+    with TemporaryDirectory() as directory:
+        clock = [START]
+        storage = open_storage(
+            Path(directory, "data"), StorageOptions(out_of_order_window_ms=600_000), lambda: clock[0]
+        )
+        engine = Engine(storage, watched=storage)
+        cohort = storage.cohort("scrape")
+        columns = cohort.columns(SERIES)
+        for kind, *details in story:
+            if kind == "row":
+                after_s, members, value = details
+                clock[0] += after_s * SECOND
+                chosen = np.array(sorted(members))
+                cohort.append(clock[0], columns[chosen], value + chosen.astype(float))
+            elif kind == "late":
+                ago_s, member, value = details
+                storage.append_samples(
+                    [SERIES[member]], np.array([clock[0] - ago_s * SECOND]), np.array([float(value)])
+                )
+            elif kind == "delete":
+                ago_s, length_s, route = details
+                start = clock[0] - ago_s * SECOND
+                selector = parse_selector(f'{{route="/{route}"}}')
+                storage.delete_series(selector, start, start + length_s * SECOND)
+            else:
+                place, ago_s, length_s, step_s = details
+                end = (clock[0] // SECOND - ago_s) // step_s * step_s * SECOND
+                start = end - length_s // step_s * step_s * SECOND
+                remembered = engine.range(QUERIES[place], start, end, step_s * SECOND)
+                anew = engine.range(QUERIES[place], start, end, step_s * SECOND, anew=True)
+                _assert_equal(remembered, anew, QUERIES[place])
+        storage.close()
+
+
+def _assert_equal(found: Answer, expected: Answer, query: str) -> None:
+    one, two = found.value, expected.value
+    assert isinstance(one, Matrix)
+    assert isinstance(two, Matrix)
+    assert list(one.labels) == list(two.labels), query
+    np.testing.assert_array_equal(one.present, two.present, query)
+    there = two.present
+    np.testing.assert_allclose(one.values[there], two.values[there], rtol=1e-12, err_msg=query)
+
+
+def test_a_refresh_reads_only_what_is_new(tmp_path: Path) -> None:
+    clock = [START]
+    storage = open_storage(tmp_path / "data", StorageOptions(), lambda: clock[0])
+    engine = Engine(storage, watched=storage)
+    cohort = storage.cohort("scrape")
+    columns = cohort.columns(SERIES)
+
+    def scrape() -> None:
+        clock[0] += 10 * SECOND
+        cohort.append(clock[0], columns, np.full(len(SERIES), clock[0] / SECOND))
+
+    def ask() -> int:
+        return engine.range(QUERIES[0], clock[0] - 3_000_000, clock[0], 10 * SECOND).samples_read
+
+    for _ in range(400):
+        scrape()
+    whole = ask()
+    assert ask() == 0
+    scrape()
+    assert 0 < ask() < whole / 50
+    storage.close()
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("note"), st.integers(0, 50)), st.tuples(st.just("look"), st.integers(0, 9))
+        )
+    )
+)
+def test_the_oldest_change_since_a_look(story: list[tuple[str, int]]) -> None:
+    written, looks, notes = Written(), [(0, 0)], []
+    for kind, number in story:
+        if kind == "note":
+            written.note(number)
+            notes.append(number)
+        else:
+            mark, seen = looks[number % len(looks)]
+            expected = min(notes[seen:], default=NOTHING_WRITTEN)
+            new_mark, oldest = written.since(mark)
+            assert oldest == expected
+            looks.append((new_mark, len(notes)))
+
+
+def test_a_look_that_was_too_long_ago_learns_that_everything_may_have_changed() -> None:
+    written = Written()
+    first, _ = written.since(0)
+    written.note(1)
+    for at in range(2, 10_000):
+        written.since(first)
+        written.note(at)
+    assert written.since(first)[1] == EVERYTHING
+
+
+@pytest.mark.parametrize("query", ["sum(requests_total @ start())", "sum(requests_total offset -10s)"])
+def test_what_depends_on_later_samples_or_on_the_range_is_never_remembered(
+    query: str, tmp_path: Path
+) -> None:
+    storage = open_storage(tmp_path / "data", StorageOptions(), lambda: START)
+    engine = Engine(storage, watched=storage)
+    cohort = storage.cohort("scrape")
+    cohort.append(START, cohort.columns(SERIES), np.ones(len(SERIES)))
+    first = engine.range(query, START, START + 60_000, 10 * SECOND)
+    again = engine.range(query, START, START + 60_000, 10 * SECOND)
+    assert again.samples_read == first.samples_read > 0
+    storage.close()
