@@ -1,13 +1,15 @@
 """The eight queries of the performance dashboard over HTTP: Backbeat and its peers, in one run.
 
-    python -m benchmarks.queries                all three windows
+    python -m benchmarks.queries                all windows
     python -m benchmarks.queries --runs 15      more runs for each median
 
 2,040 series of 12 h at 15 s, the same samples sent by remote write to every server. Before anything is timed,
 the answers of Backbeat and Prometheus are compared point by point (1e-9 relative). Samples are never at the
 edge of a window: the Prometheus of Debian 12 counts a sample at the left edge in, newer ones do not.
 Timed is a client's wait: request sent to JSON body read, one kept-alive connection, no compression. A panel
-with several queries asks them one after the other. All servers run with their defaults.
+with several queries asks them one after the other. All servers run with their defaults, but no result of an
+earlier query is used (`nocache=1`, which VictoriaMetrics has too); the rows "as refreshed" ask for the window
+again one step later each time, as an open dashboard does, and there everyone may remember what they like.
 """
 
 from __future__ import annotations
@@ -90,17 +92,19 @@ PANELS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Window:
-    """The steps that a query asks for."""
+    """The steps that a query asks for; refreshed: one step later at each run."""
 
     name: str
     span_s: int
     step_s: int
+    refreshed: bool = False
 
 
 WINDOWS = (
     Window("1 h at 15 s", 3600, 15),
     Window("11 h at 60 s", 11 * 3600, 60),
-    Window("refresh, 1 new step", 0, 15),
+    Window("1 h at 15 s as refreshed", 3600, 15, refreshed=True),
+    Window("11 h at 60 s as refreshed", 11 * 3600, 60, refreshed=True),
 )
 
 
@@ -252,13 +256,12 @@ def fill(servers: Sequence[Server], end_ms: int) -> None:
 
 
 def paths(panel: Sequence[str], window: Window, end_s: int) -> list[str]:
-    return [
-        "/api/v1/query_range?"
-        + urllib.parse.urlencode(
-            {"query": query, "start": end_s - window.span_s, "end": end_s, "step": window.step_s}
-        )
-        for query in panel
-    ]
+    asked = []
+    for query in panel:
+        values = {"query": query, "start": end_s - window.span_s, "end": end_s, "step": window.step_s}
+        more = {} if window.refreshed else {"nocache": 1}
+        asked.append("/api/v1/query_range?" + urllib.parse.urlencode(values | more))
+    return asked
 
 
 def compare(ours: Server, theirs: Server, asked: Sequence[str]) -> int:
@@ -284,10 +287,12 @@ def points_of(body: bytes) -> dict[tuple[str, float], float]:
     }
 
 
-def median_ms(server: Server, asked: Sequence[str], runs: int) -> float:
+def median_ms(server: Server, panel: Sequence[str], window: Window, end_s: int, runs: int) -> float:
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
 
-    def ask() -> float:
+    def ask(run: int) -> float:
+        back_s = (runs - run) * window.step_s if window.refreshed else 0
+        asked = paths(panel, window, end_s - back_s)
         begin = time.perf_counter()
         for path in asked:
             connection.request("GET", path, headers={"Accept-Encoding": "identity"})
@@ -296,9 +301,9 @@ def median_ms(server: Server, asked: Sequence[str], runs: int) -> float:
             assert answer.status == 200, body[:300]
         return (time.perf_counter() - begin) * 1e3
 
-    for _ in range(2):
-        ask()
-    median = statistics.median(ask() for _ in range(runs))
+    for run in range(-2, 0):
+        ask(run)
+    median = statistics.median([ask(run) for run in range(runs)])
     connection.close()
     return median
 
@@ -309,14 +314,19 @@ def measure(servers: Sequence[Server], window: Window, end_s: int, runs: int) ->
     names = "".join(f"{server.name:>17}" for server in servers)
     print(f"\n{window.name}, ms\n\n{'':30}{names}" + "".join(f"{'ratio':>8}" for _ in servers[1:]))
     ratios: list[list[float]] = []
+    totals = [0.0 for _ in servers]
     points = 0
     for name, panel in PANELS.items():
         asked = paths(panel, window, end_s)
         points += sum(compare(ours, server, asked) for server in servers if server.compared)
-        took = [median_ms(server, asked, runs) for server in servers]
+        took = [median_ms(server, panel, window, end_s, runs) for server in servers]
+        for place, each in enumerate(took):
+            totals[place] += each
         ratios.append([took[0] / each for each in took[1:]])
         cells = "".join(f"{each:17.2f}" for each in took) + "".join(f"{ratio:8.2f}" for ratio in ratios[-1])
         print(f"{name:30}{cells}", flush=True)
+    cells = "".join(f"{each:17.2f}" for each in totals)
+    print(f"{'the whole dashboard':30}{cells}" + "".join(f"{totals[0] / each:8.2f}" for each in totals[1:]))
     for server, own in zip(servers[1:], zip(*ratios, strict=True), strict=True):
         print(f"median ratio to {server.name}: {statistics.median(own):.3f}")
     print(f"{points} points compared, all equal")

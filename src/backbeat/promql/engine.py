@@ -94,8 +94,9 @@ class Engine:
         self, text: str, at_ms: int, *, deadline: Deadline | None = None, lookback_ms: int | None = None
     ) -> Answer:
         """Evaluate at one moment. Raises QueryError."""
-        expr = parse(text)
+        expr, names = _plan(text)
         ev = self._evaluation(text, Timing(at_ms, at_ms, 0), deadline, lookback_ms)
+        ev.names = names
         bare = unwrapped(expr)
         grid = Grid(at_ms, at_ms, 1)
         if isinstance(bare, StringLiteral):
@@ -133,8 +134,9 @@ class Engine:
         if end_ms < start_ms:
             raise BadQuery("end timestamp must not be before start time")
         ev = self._evaluation(text, Timing(start_ms, end_ms, step_ms), deadline, lookback_ms)
-        if self._remembered is not None and not anew:
-            ev.remembered, ev.names = self._remembered, names
+        ev.names = names
+        if not anew:
+            ev.remembered = self._remembered
         with np.errstate(all="ignore"):
             return self._answer(ev, _result(ev, expr, Grid(start_ms, end_ms, step_ms), in_order=True))
 

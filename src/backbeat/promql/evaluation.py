@@ -53,6 +53,8 @@ class Evaluation:
     remembered: Remembered | None
     """None: everything is computed"""
     budget: Budget = field(init=False)
+    done: dict[tuple[str, Grid], Vector] = field(default_factory=dict)
+    """named nodes that this query computed already"""
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.limits.max_samples)
@@ -65,16 +67,18 @@ class Evaluation:
         held = self.budget.held
         if grid.size == 0:
             return empty_vector(0)
-        name = self.names.get(id(expr)) if self.names and grid.size > 1 else None
-        if name is not None and self.remembered is not None:
-            result: Value = self._remembered(self.remembered, name, expr, grid)
+        name = self.names.get(id(expr))
+        if name is not None:
+            result: Value = self._named(name, expr, grid)
         else:
             result = self.operators[type(expr)](self, expr, grid)
         self.budget.release_to(held)
         self.budget.hold(result.samples if isinstance(result, Vector) else len(result))
         return result
 
-    def _remembered(self, remembered: Remembered, name: str, expr: Expr, grid: Grid) -> Vector:
+    def _named(self, name: str, expr: Expr, grid: Grid) -> Vector:
+        """An aggregation that this query may hold more than once, and that others may have asked for."""
+
         def compute(piece: Grid) -> tuple[Vector, bool]:
             noted = self.notes.count
             result = self.operators[type(expr)](self, expr, piece)
@@ -82,7 +86,14 @@ class Evaluation:
             # Notes name places in this query's text, so a result with notes is not for others.
             return result, self.notes.count == noted and result.nameless is None
 
-        return remembered.range(name, grid, self.lookback_ms, compute)
+        if self.remembered is not None and grid.size > 1:
+            return self.remembered.range(name, grid, self.lookback_ms, compute)
+        done = self.done.get((name, grid))
+        if done is None:
+            done, may_keep = compute(grid)
+            if may_keep:
+                self.done[name, grid] = done
+        return done
 
     def vector(self, expr: Expr, grid: Grid) -> Vector:
         result = self.value(expr, grid)

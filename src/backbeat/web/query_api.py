@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 
@@ -54,7 +55,7 @@ class QueryAPI:
         )
         answer, cut = limited(answer, params.limit())
         stats = _stats(params, answer, began)
-        return json_body(request, render_answer(cut, at_ms=at_ms, stats=stats))
+        return await _rendered(request, cut, at_ms, stats)
 
     async def query_range(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -73,7 +74,7 @@ class QueryAPI:
         )
         answer, cut = limited(answer, params.limit())
         stats = _stats(params, answer, began)
-        return json_body(request, render_answer(cut, at_ms=None, stats=stats))
+        return await _rendered(request, cut, None, stats)
 
     async def series(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -122,6 +123,17 @@ def limited(answer: Answer, limit: int) -> tuple[Answer, Answer]:
     return answer, dataclasses.replace(answer, value=cut, notes=notes)
 
 
+async def _rendered(request: Request, answer: Answer, at_ms: int | None, stats: bytes) -> Response:
+    def render() -> Response:
+        return json_body(request, render_answer(answer, at_ms=at_ms, stats=stats))
+
+    # What takes longer than a few ms must not keep the event loop from its other work.
+    is_large = isinstance(answer.value, Matrix) and answer.value.values.size > LARGE
+    return await asyncio.to_thread(render) if is_large else render()
+
+
+LARGE = 10_000
+"""points from which an answer is written in a thread"""
 LIMITED = "results truncated due to limit"
 
 
