@@ -13,7 +13,7 @@ from backbeat.model import gotext
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.promql.ast import Aggregate
-from backbeat.promql.evaluation import Evaluation, fail
+from backbeat.promql.evaluation import Evaluation, fail, unwrapped
 from backbeat.promql.kernels import aggregates
 from backbeat.promql.kernels.aggregates import Groups
 from backbeat.promql.label_hash import sample_offset
@@ -47,8 +47,7 @@ def aggregate(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
         _check_quantiles(ev, node, param)
     if not vector.labels:
         return empty_vector(grid.size)
-    names, codes = group(vector.labels, node.grouping, without=node.without)
-    groups = Groups.of(codes)
+    names, groups = _grouped(ev, node, vector)
     if node.op == "quantile":
         result: Float64s = aggregates.quantiles(groups, vector.values, vector.present, param)
     else:
@@ -67,6 +66,14 @@ def _any_mark(groups: Groups, vector: Vector) -> Bools | None:
     if vector.nameless is None:
         return None
     return np.logical_or.reduceat(vector.nameless[groups.order], groups.starts)
+
+
+def _grouped(ev: Evaluation, node: Aggregate, vector: Vector) -> tuple[list[Labels], Groups]:
+    def find() -> tuple[list[Labels], Groups]:
+        names, codes = group(vector.labels, node.grouping, without=node.without)
+        return names, Groups.of(codes)
+
+    return ev.lists.derive((node.grouping, node.without), (vector.labels,), find)
 
 
 def group(
@@ -88,12 +95,12 @@ def group(
 def _check_quantiles(ev: Evaluation, node: Aggregate, q: Float64s) -> None:
     assert node.param is not None
     if np.isnan(q).any():
-        ev.notes.invalid_quantile(np.nan, node.param.span)
+        ev.notes.invalid_quantile(np.nan, unwrapped(node.param).span)
     numbers = q[~np.isnan(q)]
     if len(numbers) and numbers.max() > 1:
-        ev.notes.invalid_quantile(float(numbers.max()), node.param.span)
+        ev.notes.invalid_quantile(float(numbers.max()), unwrapped(node.param).span)
     if len(numbers) and numbers.min() < 0:
-        ev.notes.invalid_quantile(float(numbers.min()), node.param.span)
+        ev.notes.invalid_quantile(float(numbers.min()), unwrapped(node.param).span)
 
 
 def _some(ev: Evaluation, node: Aggregate, vector: Vector, k: Float64s) -> Vector:
@@ -108,7 +115,7 @@ def _some(ev: Evaluation, node: Aggregate, vector: Vector, k: Float64s) -> Vecto
         raise fail(f"Scalar value {gotext.general(float(k.max()))} overflows int64")
     if not vector.labels:
         return vector
-    groups = Groups.of(group(vector.labels, node.grouping, without=node.without)[1])
+    groups = _grouped(ev, node, vector)[1]
     values, present = vector.values, vector.present
     if node.op == "limitk":
         places = aggregates.first_places(groups, present)
@@ -132,9 +139,9 @@ def _share(ev: Evaluation, node: Aggregate, vector: Vector, ratio: Float64s) -> 
     if np.isnan(ratio).any():
         raise fail("Ratio value is NaN")
     if highest > 1:
-        ev.notes.invalid_ratio(highest, 1.0, node.param.span)
+        ev.notes.invalid_ratio(highest, 1.0, unwrapped(node.param).span)
     if lowest < -1:
-        ev.notes.invalid_ratio(lowest, -1.0, node.param.span)
+        ev.notes.invalid_ratio(lowest, -1.0, unwrapped(node.param).span)
     capped = np.clip(ratio, -1.0, 1.0)
     offsets = np.array([sample_offset(labels) for labels in vector.labels])[:, np.newaxis]
     chosen = np.where(capped >= 0, offsets < capped, offsets >= 1.0 + capped)

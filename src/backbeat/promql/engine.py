@@ -32,6 +32,7 @@ from backbeat.promql.evaluation import Evaluation, Operator, Value, unwrapped
 from backbeat.promql.frames import Frames
 from backbeat.promql.functions import FUNCTIONS
 from backbeat.promql.instant_vectors import vector_selector
+from backbeat.promql.label_lists import LabelLists
 from backbeat.promql.limits import Deadline, Densities, Dialect, Limits
 from backbeat.promql.notes import NoteTaker
 from backbeat.promql.parser import parse
@@ -39,7 +40,7 @@ from backbeat.promql.queryable import Queryable, Watched
 from backbeat.promql.range_functions import RANGE_FUNCTIONS
 from backbeat.promql.range_vectors import range_call
 from backbeat.promql.raw_samples import raw_samples
-from backbeat.promql.remembered import Remembered, names
+from backbeat.promql.remembered import Named, Remembered, names
 from backbeat.promql.timing import Timing
 from backbeat.promql.typecheck import shown, value_type
 from backbeat.promql.vector import Grid, Vector, merged, remove_marked_names
@@ -83,6 +84,7 @@ class Engine:
         self._dialect = dialect or Dialect()
         self._densities = Densities()
         self._frames = Frames()
+        self._lists = LabelLists()
         self._remembered = None if watched is None else Remembered(watched)
 
     def deadline(self, timeout_ms: int | None = None) -> Deadline:
@@ -95,8 +97,8 @@ class Engine:
     ) -> Answer:
         """Evaluate at one moment. Raises QueryError."""
         expr, names = _plan(text)
-        ev = self._evaluation(text, Timing(at_ms, at_ms, 0), deadline, lookback_ms)
-        ev.names = names
+        ev = self._evaluation(text, Timing(at_ms, at_ms, 0, text), deadline, lookback_ms)
+        ev.names, ev.remembered = names, self._remembered
         bare = unwrapped(expr)
         grid = Grid(at_ms, at_ms, 1)
         if isinstance(bare, StringLiteral):
@@ -133,7 +135,7 @@ class Engine:
             )
         if end_ms < start_ms:
             raise BadQuery("end timestamp must not be before start time")
-        ev = self._evaluation(text, Timing(start_ms, end_ms, step_ms), deadline, lookback_ms)
+        ev = self._evaluation(text, Timing(start_ms, end_ms, step_ms, text), deadline, lookback_ms)
         ev.names = names
         if not anew:
             ev.remembered = self._remembered
@@ -153,6 +155,7 @@ class Engine:
             operators=OPERATORS,
             densities=self._densities,
             frames=self._frames,
+            lists=self._lists,
             names={},
             remembered=None,
             lookback_ms=self.limits.lookback_ms if lookback_ms is None else lookback_ms,
@@ -165,7 +168,7 @@ class Engine:
 
 
 @lru_cache(maxsize=1024)
-def _plan(text: str) -> tuple[Expr, Mapping[int, str]]:
+def _plan(text: str) -> tuple[Expr, Mapping[int, Named]]:
     """The query's tree, and which of its nodes can be remembered. Raises QueryError."""
     expr = parse(text)
     return expr, names(expr)

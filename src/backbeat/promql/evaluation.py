@@ -6,22 +6,24 @@ it asks for its arguments with `value`, `vector` and `scalar`, and computes all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from backbeat.model.arrays import Float64s, Int64s
+from backbeat.model.labels import Labels
 from backbeat.model.results import QueryError
 from backbeat.promql.ast import Expr, Paren, StringLiteral
 from backbeat.promql.frames import Frames
+from backbeat.promql.label_lists import LabelLists
 from backbeat.promql.limits import Budget, Deadline, Densities, Dialect, Limits
 from backbeat.promql.notes import NoteTaker
 from backbeat.promql.queryable import Queryable
-from backbeat.promql.remembered import Remembered
+from backbeat.promql.remembered import Named, Remembered
 from backbeat.promql.timing import FixedTime, Timing
-from backbeat.promql.vector import Grid, Vector, drop_names, empty_vector
+from backbeat.promql.vector import SAME_LABELSET, Grid, Vector, drop_names, empty_vector, merged
 
 Value = Vector | Float64s
 Operator = Callable[["Evaluation", Any, Grid], Value]
@@ -48,8 +50,9 @@ class Evaluation:
     lookback_ms: int
     densities: Densities
     frames: Frames
-    names: Mapping[int, str]
-    """ids of nodes whose results may be kept, and their names"""
+    lists: LabelLists
+    names: Mapping[int, Named]
+    """ids of nodes whose results may be kept"""
     remembered: Remembered | None
     """None: everything is computed"""
     budget: Budget = field(init=False)
@@ -62,21 +65,21 @@ class Evaluation:
     def value(self, expr: Expr, grid: Grid) -> Value:
         """Evaluate at every step; what cannot change from step to step only once."""
         self.deadline.check()
-        if grid.size > 1 and self.timing.runs_once(expr):
+        if grid.end_ms > grid.start_ms and self.timing.runs_once(expr):
             return self._spread(self.value(expr, grid.first), grid.size)
         held = self.budget.held
         if grid.size == 0:
             return empty_vector(0)
-        name = self.names.get(id(expr))
-        if name is not None:
-            result: Value = self._named(name, expr, grid)
+        named = self.names.get(id(expr))
+        if named is not None:
+            result: Value = self._named(named, expr, grid)
         else:
             result = self.operators[type(expr)](self, expr, grid)
         self.budget.release_to(held)
         self.budget.hold(result.samples if isinstance(result, Vector) else len(result))
         return result
 
-    def _named(self, name: str, expr: Expr, grid: Grid) -> Vector:
+    def _named(self, named: Named, expr: Expr, grid: Grid) -> Vector:
         """An aggregation that this query may hold more than once, and that others may have asked for."""
 
         def compute(piece: Grid) -> tuple[Vector, bool]:
@@ -86,13 +89,14 @@ class Evaluation:
             # Notes name places in this query's text, so a result with notes is not for others.
             return result, self.notes.count == noted and result.nameless is None
 
-        if self.remembered is not None and grid.size > 1:
-            return self.remembered.range(name, grid, self.lookback_ms, compute)
-        done = self.done.get((name, grid))
+        if self.remembered is not None:
+            ask = self.remembered.range if grid.size > 1 else self.remembered.instant
+            return ask(named, grid, self.lookback_ms, compute)
+        done = self.done.get((named.text, grid))
         if done is None:
             done, may_keep = compute(grid)
             if may_keep:
-                self.done[name, grid] = done
+                self.done[named.text, grid] = done
         return done
 
     def vector(self, expr: Expr, grid: Grid) -> Vector:
@@ -128,9 +132,24 @@ class Evaluation:
         steps = grid.steps if when.at_ms is None else np.full(grid.size, when.at_ms, np.int64)
         return steps - when.offset_ms
 
-    def without_names(self, vector: Vector) -> Vector:
-        """Take metric names away, now or later; refuses series that become the same."""
-        return drop_names(vector, delayed=self.dialect.delayed_name_removal, refuse_equal=True)
+    def without_names(self, vector: Vector, *, refuse_equal: bool = False) -> Vector:
+        """Take metric names away, now or later.
+
+        Series that become the same are joined where they never meet at a step, or refused in any case.
+        """
+        if self.dialect.delayed_name_removal:
+            return drop_names(vector, delayed=True)
+
+        def find() -> tuple[Sequence[Labels], bool]:
+            bare = drop_names(vector, delayed=False).labels
+            return bare, len(set(bare)) == len(bare)
+
+        nameless, differ = self.lists.derive("nameless", (vector.labels,), find)
+        if differ:
+            return vector.named(nameless)
+        if refuse_equal:
+            raise fail(SAME_LABELSET)
+        return merged(vector.named(nameless))
 
 
 def fail(message: str) -> QueryError:

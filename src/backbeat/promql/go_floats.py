@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+_DIGITS = r"\d+(?:_\d+)*"
+_HEX = r"[0-9a-f]+(?:_[0-9a-f]+)*"
 _FLOAT = re.compile(
-    r"[+-]?(?:inf(?:inity)?|nan|(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|0x[0-9a-f]*\.?[0-9a-f]*p[+-]?\d+)",
+    rf"nan|[+-]?(?:inf(?:inity)?|(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:e[+-]?{_DIGITS})?"
+    rf"|0x(?:_?{_HEX}(?:\.(?:{_HEX})?)?|\.{_HEX})p[+-]?{_DIGITS})",
     re.ASCII | re.IGNORECASE,
 )
 
@@ -14,9 +17,10 @@ def parse_float(text: str) -> float | None:
     """None where Go would refuse the text; a number too large is an error there, too."""
     if _FLOAT.fullmatch(text) is None:
         return None
+    plain = text.replace("_", "")
     try:
-        value = float.fromhex(text) if "x" in text.lower() else float(text)
+        value = float.fromhex(plain) if "x" in plain.lower() else float(plain)
     except (ValueError, OverflowError):
         return None
-    overflown = value in (float("inf"), float("-inf")) and "inf" not in text.lower()
+    overflown = value in (float("inf"), float("-inf")) and "inf" not in plain.lower()
     return None if overflown else value

@@ -42,13 +42,20 @@ def vector_selector(ev: Evaluation, node: VectorSelector, grid: Grid) -> Vector:
     return over_time(ev, node.matchers, grid, lookback, plain)
 
 
-def sample_times(ev: Evaluation, node: VectorSelector, grid: Grid, when: FixedTime) -> Vector:
-    """When the selected samples were taken: the same series, with seconds as values."""
+def sample_times(
+    ev: Evaluation, node: VectorSelector, grid: Grid, when: FixedTime, *, seen_from_ms: int | None = None
+) -> Vector:
+    """When the selected samples were taken: the same series, with seconds as values.
+
+    seen_from_ms: where the lookback ends, if not at the moment that the samples are read for
+    """
 
     def compute(piece: Grid, steps: slice) -> Vector:
         at = ev.moments(when, piece)
-        chosen = _select(ev, node, at, after_ms=0, with_stale=True)
-        return assemble(chosen, piece, lambda columns: _newest_times(columns, at, ev.lookback_ms))
+        after_ms = ev.lookback_ms if node.mode is RangeMode.SMOOTHED else 0
+        chosen = _select(ev, node, at, after_ms=after_ms, with_stale=True)
+        seen_from = at if seen_from_ms is None else np.full(piece.size, seen_from_ms, np.int64)
+        return assemble(chosen, piece, lambda columns: _newest_times(columns, seen_from, ev.lookback_ms))
 
     return over_time(ev, node.matchers, grid, ev.lookback_ms, compute)
 
@@ -58,7 +65,7 @@ def _select(
 ) -> Selection:
     first, last = int(at.min()), int(at.max())
     blocks = ev.queryable.select(node.matchers, first - ev.lookback_ms + 1, last + after_ms)
-    chosen = selection(blocks, with_stale=with_stale)
+    chosen = selection(blocks, with_stale=with_stale, lists=ev.lists)
     ev.budget.read += chosen.samples
     ev.budget.hold(chosen.samples)
     ev.deadline.check()

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from backbeat.model.arrays import Bools, Float64s, Int64s
-from backbeat.model.labels import Labels, quote, quote_label_name
+from backbeat.model.labels import Labels
 from backbeat.promql.ast import Binary, Cardinality, VectorMatching
 from backbeat.promql.evaluation import fail
 from backbeat.promql.sets import present_by_signature, signatures
-from backbeat.promql.vector import METADATA_LABELS, Vector
+from backbeat.promql.vector import METADATA_LABELS, Vector, in_braces
 
 _CHANGES_METRIC = frozenset(("+", "-", "*", "/", "%", "^", "atan2"))
 
@@ -59,7 +59,13 @@ def match_vectors(node: Binary, left: Vector, right: Vector, *, delayed_names: b
     else:
         many = _Side(left, left_codes, matching.fill_left, "left")
         one = _Side(right, right_codes, matching.fill_right, "right")
-    _check_one_side(many, one, matching, count)
+    duplicate = _duplicate(many, one, matching, count)
+    if duplicate is not None:
+        step, message = duplicate
+        if step:
+            # Another mistake at an earlier step is told instead.
+            match_vectors(node, left.until(step), right.until(step), delayed_names=delayed_names)
+        raise fail(message)
     rows = _pair(many, one, count)
     drops = node.op in _CHANGES_METRIC or (node.return_bool and not delayed_names)
     labels = [
@@ -130,30 +136,24 @@ def _result_labels(many: Labels, one: Labels, matching: VectorMatching, drops_me
     return result
 
 
-def _shown(labels: Labels) -> str:
-    """As Prometheus prints label sets in messages: the name is a label like any other."""
-    pairs = (f"{quote_label_name(name)}={quote(value)}" for name, value in labels)
-    return "{" + ", ".join(pairs) + "}"
-
-
-def _check_one_side(many: _Side, one: _Side, matching: VectorMatching, count: int) -> None:
-    """The one side has at most one series of a signature at a step, wherever the operator is at work."""
+def _duplicate(many: _Side, one: _Side, matching: VectorMatching, count: int) -> tuple[int, str] | None:
+    """The first step at which the one side has two series of a signature, and what is wrong with that."""
     if len(one.codes) == len(np.unique(one.codes)):
-        return
+        return None
     present = one.vector.present
     if many.fill is None and one.fill is None:
         present = present & many.vector.present.any(axis=0)
     meeting = np.zeros((count, present.shape[1]), np.int64)
     np.add.at(meeting, one.codes, present)
     if meeting.max(initial=0) <= 1:
-        return
+        return None
     step, code = (int(found[0]) for found in np.nonzero(meeting.T > 1))
     rows = np.flatnonzero((one.codes == code) & present[:, step])[:2]
-    first, second = sorted(_shown(one.vector.labels[row]) for row in rows.tolist())
+    first, second = sorted(in_braces(one.vector.labels[row]) for row in rows.tolist())
     labels = one.vector.labels[int(rows[1])]
     group = labels.keep(matching.labels) if matching.on else labels.drop("__name__", *matching.labels)
-    raise fail(
-        f"found duplicate series for the match group {_shown(group)} on the {one.name} hand-side of the "
+    return step, (
+        f"found duplicate series for the match group {in_braces(group)} on the {one.name} hand-side of the "
         f"operation: [{first}, {second}];many-to-many matching not allowed: "
         "matching labels must be unique on one side"
     )

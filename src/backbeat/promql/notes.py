@@ -32,16 +32,20 @@ class _ForcedMonotonicity:
 
 @dataclass(slots=True)
 class NoteTaker:
-    """Collects what a query's operators have to say."""
+    """Collects what a query's operators have to say: each text once, at the last place that had it."""
 
     query: str
-    _warnings: dict[str, None] = field(default_factory=dict)
-    _infos: dict[str, None] = field(default_factory=dict)
+    _warnings: dict[str, Span] = field(default_factory=dict)
+    _infos: dict[str, Span] = field(default_factory=dict)
     _forced: dict[str, _ForcedMonotonicity] = field(default_factory=dict)
 
     def notes(self) -> Notes:
         forced = [self._told(text, one) for text, one in self._forced.items()]
-        return Notes(tuple(self._warnings), (*self._infos, *forced))
+        warnings, infos = (
+            [f"{text} {self._place(span)}" for text, span in told.items()]
+            for told in (self._warnings, self._infos)
+        )
+        return Notes(tuple(warnings), (*infos, *forced))
 
     @property
     def count(self) -> int:
@@ -54,10 +58,10 @@ class NoteTaker:
         return f"({before.count(chr(10)) + 1}:{column})"
 
     def _warn(self, text: str, span: Span) -> None:
-        self._warnings[f"{_WARNING}{text} {self._place(span)}"] = None
+        self._warnings[_WARNING + text] = span
 
     def _tell(self, text: str, span: Span) -> None:
-        self._infos[f"{_INFO}{text} {self._place(span)}"] = None
+        self._infos[_INFO + text] = span
 
     def invalid_quantile(self, q: float, span: Span) -> None:
         self._warn(f"quantile value should be between 0 and 1, got {gotext.general(q)}", span)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from backbeat.model.labels import Labels
@@ -39,4 +39,8 @@ class Watched(Protocol):
 
         A select that begins after this call returns sees all that was written before the new mark.
         """
+        ...
+
+    def stamp(self, matchers: Sequence[Matcher]) -> Hashable:
+        """Another value than before, if a select with these matchers may give other samples than before."""
         ...

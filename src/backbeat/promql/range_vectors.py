@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backbeat.model.arrays import Bools, Float64s, Int64s
-from backbeat.model.labels import METRIC_NAME, Labels
+from backbeat.model.labels import Labels
 from backbeat.model.samples import SampleBlock
 from backbeat.promql.ast import Call, Expr, MatrixSelector, RangeMode, Subquery, VectorSelector
 from backbeat.promql.evaluation import Evaluation, fail, unwrapped
@@ -66,8 +66,8 @@ def range_call(ev: Evaluation, node: Call, grid: Grid) -> Vector:
     if node.function == "absent_over_time":
         return _absent(argument, result, grid)
     if node.function in ("rate", "increase"):
-        _doubt_counters(ev, result.labels, node.args[0])
-    return result if node.function in _KEEPS_NAME else ev.without_names(result)
+        _doubt_counters(ev, result.labels, argument)
+    return result if node.function in _KEEPS_NAME else ev.without_names(result, refuse_equal=True)
 
 
 def _kernel(
@@ -106,7 +106,7 @@ def _check_mode(function: str, argument: MatrixSelector | Subquery) -> None:
 
 def _check_quantile(ev: Evaluation, node: Call, q: Float64s) -> None:
     for wrong in np.unique(q[~((q >= 0) & (q <= 1))]).tolist():
-        ev.notes.invalid_quantile(wrong, node.args[0].span)
+        ev.notes.invalid_quantile(wrong, unwrapped(node.args[0]).span)
 
 
 def _read(ev: Evaluation, argument: MatrixSelector | Subquery, grid: Grid) -> _Range:
@@ -136,7 +136,7 @@ def read_range(ev: Evaluation, selector: VectorSelector, first: int, last: int, 
         start -= ev.lookback_ms
     if selector.mode is RangeMode.SMOOTHED:
         end += ev.lookback_ms
-    chosen = selection(ev.queryable.select(selector.matchers, start, end), with_stale=False)
+    chosen = selection(ev.queryable.select(selector.matchers, start, end), with_stale=False, lists=ev.lists)
     ev.budget.read += chosen.samples
     ev.budget.hold(chosen.samples)
     ev.deadline.check()
@@ -172,10 +172,10 @@ def _doubt_counters(ev: Evaluation, all_labels: Sequence[Labels], argument: Expr
             if name and type_ not in ("counter", "histogram"):
                 ev.notes.possible_non_counter_type(name, type_, argument.span)
         return
-    first = dict.fromkeys(labels[:1] for labels in all_labels)
-    if not all(pair and pair[0][0] == METRIC_NAME for pair in first):
-        first = dict.fromkeys(((METRIC_NAME, labels.metric),) for labels in all_labels)
-    for ((_, name),) in first:
+    metrics = ev.lists.derive(
+        "metrics", (all_labels,), lambda: dict.fromkeys(own.metric for own in all_labels)
+    )
+    for name in metrics:
         if name and not name.endswith(_COUNTER_ENDINGS):
             ev.notes.possible_non_counter(name, argument.span)
 

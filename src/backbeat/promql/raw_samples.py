@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from backbeat.model.arrays import Int64s
@@ -47,7 +49,7 @@ def _selected(ev: Evaluation, node: MatrixSelector, grid: Grid) -> list[SampleBl
 
 
 def _cut(
-    ev: Evaluation, node: MatrixSelector, part: Part, labels: list[Labels], ends: Int64s, range_ms: int
+    ev: Evaluation, node: MatrixSelector, part: Part, labels: Sequence[Labels], ends: Int64s, range_ms: int
 ) -> list[SampleBlock]:
     columns = part.columns
     windows = half_open(columns, ends, range_ms)
@@ -67,7 +69,7 @@ def _cut(
 
 
 def _cut_with_edges(
-    ev: Evaluation, node: MatrixSelector, part: Part, labels: list[Labels], ends: Int64s, range_ms: int
+    ev: Evaluation, node: MatrixSelector, part: Part, labels: Sequence[Labels], ends: Int64s, range_ms: int
 ) -> list[SampleBlock]:
     """`anchored` and `smoothed` show the values at the window's edges as samples, too."""
     columns = part.columns

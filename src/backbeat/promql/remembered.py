@@ -9,10 +9,11 @@ work.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from backbeat.model.cache import ByteCache
+from backbeat.model.matchers import Matcher
 from backbeat.promql.ast import (
     Aggregate,
     Binary,
@@ -34,8 +35,17 @@ from backbeat.promql.timing import QUERY_RANGE_FUNCTIONS
 from backbeat.promql.vector import Grid, Vector, side_by_side
 
 _BUDGET_BYTES = 64 << 20
+_MOMENTS_BYTES = 8 << 20
 _MOST_STEPS = 11_000
 _DEPENDS_ON_ORDER = ("limitk",)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An aggregation that can be remembered: what names it in every query, and what it reads."""
+
+    text: str
+    selectors: tuple[tuple[Matcher, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +63,17 @@ class Remembered:
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
         self._known: ByteCache[_Known] = ByteCache(_BUDGET_BYTES)
+        self._moments: ByteCache[tuple[Sequence[Hashable], Vector]] = ByteCache(_MOMENTS_BYTES)
 
     def range(
         self,
-        text: str,
+        named: Named,
         grid: Grid,
         lookback_ms: int,
         compute: Callable[[Grid], tuple[Vector, bool]],
     ) -> Vector:
-        """text: names the aggregation. compute: gives it at some steps, and whether that may be kept."""
-        key = (text, lookback_ms, grid.step_ms, grid.start_ms % grid.step_ms)
+        """compute: gives the aggregation at some steps, and whether that may be kept."""
+        key = (named.text, lookback_ms, grid.step_ms, grid.start_ms % grid.step_ms)
         known = self._known.get(key)
         mark, changed_ms = self._watched.written_since(0 if known is None else known.mark)
         reusable = None if known is None else _overlap(known.grid, grid, changed_ms)
@@ -83,6 +94,24 @@ class Remembered:
             whole = side_by_side([before, old, new])
             self._keep(key, _Known(mark, Grid(start_ms, rest.end_ms, grid.step_ms), whole))
         return side_by_side([old, new]).without_empty()
+
+    def instant(
+        self,
+        named: Named,
+        grid: Grid,
+        lookback_ms: int,
+        compute: Callable[[Grid], tuple[Vector, bool]],
+    ) -> Vector:
+        """As `range`, at one step: the rules of a tick share what several of them ask for."""
+        key = (named.text, lookback_ms, grid.start_ms)
+        stamps = [self._watched.stamp(matchers) for matchers in named.selectors]
+        known = self._moments.get(key)
+        if known is not None and known[0] == stamps:
+            return known[1]
+        vector, may_keep = compute(grid)
+        if may_keep:
+            self._moments.put(key, (stamps, vector), 9 * vector.values.size + 300 * len(vector.labels) + 1000)
+        return vector
 
     def _keep(self, key: tuple[str, int, int, int], known: _Known) -> None:
         size = 9 * known.vector.values.size + 300 * len(known.vector.labels) + 1000
@@ -106,12 +135,12 @@ def _steps(vector: Vector, steps: slice) -> Vector:
     return Vector(vector.labels, vector.values[:, steps], vector.present[:, steps])
 
 
-def names(expr: Expr) -> dict[int, str]:
-    """The outermost aggregations that can be remembered: id of the node to what names it in every query."""
+def names(expr: Expr) -> dict[int, Named]:
+    """The outermost aggregations that can be remembered, by the ids of their nodes."""
     match expr:
         case Aggregate() if expr.op not in _DEPENDS_ON_ORDER and _looks_back_only(expr):
-            return {id(expr): format_expr(expr)}
-        case Aggregate() | Unary() | Paren():
+            return {id(expr): Named(format_expr(expr), tuple(_selectors(expr)))}
+        case Aggregate() | Subquery() | Unary() | Paren():
             return names(expr.expr)
         case Binary():
             return names(expr.left) | names(expr.right)
@@ -119,6 +148,21 @@ def names(expr: Expr) -> dict[int, str]:
             return {node: name for arg in expr.args for node, name in names(arg).items()}
         case _:
             return {}
+
+
+def _selectors(expr: Expr) -> set[tuple[Matcher, ...]]:
+    match expr:
+        case VectorSelector(matchers):
+            return {matchers}
+        case MatrixSelector(inner) | Subquery(inner) | Aggregate(_, inner) | Unary(_, inner) | Paren(inner):
+            more = expr.param if isinstance(expr, Aggregate) else None
+            return _selectors(inner) | (set() if more is None else _selectors(more))
+        case Binary(_, left, right):
+            return _selectors(left) | _selectors(right)
+        case Call(_, args):
+            return {matchers for arg in args for matchers in _selectors(arg)}
+        case _:
+            return set()
 
 
 def _looks_back_only(expr: Expr) -> bool:

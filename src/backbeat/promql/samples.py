@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.model.samples import SampleBlock, is_stale
 from backbeat.promql.kernels.windows import Columns
+from backbeat.promql.label_lists import LabelLists
 
 _LARGE = 1 << 15
 """samples from which a block is worth a kernel call of its own"""
@@ -33,7 +35,7 @@ class Part:
 class Selection:
     """The series of a selector with their samples."""
 
-    labels: list[Labels]
+    labels: Sequence[Labels]
     parts: list[Part]
     samples: int
 
@@ -49,22 +51,34 @@ class _Piece:
     series: Int64s
 
 
-def selection(blocks: Sequence[SampleBlock], *, with_stale: bool) -> Selection:
+def selection(
+    blocks: Sequence[SampleBlock], *, with_stale: bool, lists: LabelLists | None = None
+) -> Selection:
     """Bring blocks into kernel shape; stale markers stay samples only for instant vectors."""
-    labels: list[Labels] = []
+    each = [block.labels for block in blocks]
+    if len(each) == 1:
+        labels = each[0]
+    elif lists is None:
+        labels = _united(each)
+    else:
+        labels = lists.derive("united", each, lambda: _united(each))
+    first = 0
     parts: list[Part] = []
     small: list[_Piece] = []
     for block in blocks:
-        first = len(labels)
-        labels.extend(block.labels)
         for piece in _pieces(block, first, with_stale=with_stale):
             if piece.values.ndim == 2 and piece.values.size >= _LARGE:
                 parts.append(_join([piece]))
             else:
                 small.append(piece)
+        first += len(block.labels)
     if small:
         parts.append(_join(small))
     return Selection(labels, parts, sum(part.columns.values.size for part in parts))
+
+
+def _united(lists: Sequence[Sequence[Labels]]) -> list[Labels]:
+    return list(chain.from_iterable(lists))
 
 
 def _pieces(block: SampleBlock, first: int, *, with_stale: bool) -> list[_Piece]:

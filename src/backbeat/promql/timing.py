@@ -57,11 +57,12 @@ class FixedTime:
 
 @dataclass(slots=True)
 class Timing:
-    """The query's range; step_ms is 0 for an instant query."""
+    """The query's range; step_ms is 0 for an instant query. The text is for places in errors."""
 
     start_ms: int
     end_ms: int
     step_ms: int
+    query: str = ""
     _invariant: dict[int, tuple[bool, bool]] = field(default_factory=dict)
 
     def runs_once(self, expr: Expr) -> bool:
@@ -145,15 +146,15 @@ class Timing:
     def _positive(self, duration: DurationExpr) -> int:
         milliseconds = self._milliseconds(duration)
         if not self._seconds(duration) > 0:
-            raise _mistake(duration, "duration must be greater than 0")
+            raise self._mistake(duration, "duration must be greater than 0")
         return milliseconds
 
     def _milliseconds(self, duration: DurationExpr) -> int:
         seconds = self._seconds(duration)
         if not math.isfinite(seconds):
-            raise _mistake(duration, "duration is NaN or infinite")
+            raise self._mistake(duration, "duration is NaN or infinite")
         if abs(seconds) > _LONGEST_S:
-            raise _mistake(duration, "duration is out of range")
+            raise self._mistake(duration, "duration is out of range")
         return int(round(seconds * 1000, 3))
 
     def _seconds(self, duration: DurationExpr) -> float:
@@ -174,6 +175,13 @@ class Timing:
             case DurationBinary():
                 return self._arithmetic(duration)
 
+    def _mistake(self, duration: DurationExpr, message: str) -> BadQuery:
+        """Its place is in bytes, as Prometheus has it."""
+        start, end = (
+            len(self.query[:at].encode(errors="replace")) for at in (duration.span.start, duration.span.end)
+        )
+        return BadQuery(f"{start}:{end}: {message}")
+
     def _arithmetic(self, node: DurationBinary) -> float:
         assert node.left is not None
         left, right = self._seconds(node.left), self._seconds(node.right)
@@ -186,7 +194,7 @@ class Timing:
                 return left * right
             case "/" | "%" if right == 0:
                 word = "division" if node.op == "/" else "modulo"
-                raise _mistake(node, f"{word} by zero")
+                raise self._mistake(node, f"{word} by zero")
             case "/":
                 return left / right
             case "%":
@@ -202,7 +210,3 @@ def _power(base: float, exponent: float) -> float:
         return math.inf
     except ValueError:
         return math.nan if base else math.inf
-
-
-def _mistake(duration: DurationExpr, message: str) -> BadQuery:
-    return BadQuery(f"{duration.span.start}:{duration.span.end}: {message}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backbeat.model.arrays import Bools, Float64s, Int64s
-from backbeat.model.labels import Labels
+from backbeat.model.labels import Labels, quote, quote_label_name
 from backbeat.model.results import QueryError
 
 METADATA_LABELS = ("__name__", "__type__", "__unit__")
@@ -102,21 +102,17 @@ def without_metadata(labels: Labels) -> Labels:
     return labels.drop(*METADATA_LABELS)
 
 
-def drop_names(vector: Vector, *, delayed: bool, refuse_equal: bool = False) -> Vector:
-    """What every operator does whose result is no longer the metric: now, or as a mark for later.
-
-    refuse_equal: raise where series that differed by name alone become the same.
-    """
+def drop_names(vector: Vector, *, delayed: bool) -> Vector:
+    """What every operator does whose result is no longer the metric: now, or as a mark for later."""
     if delayed:
         return replace(vector, nameless=np.ones(len(vector.labels), bool))
-    labels = [without_metadata(own) for own in vector.labels]
-    # Series of one metric differ by other labels, so that nothing needs to be compared.
-    one_metric = len({own[:1] for own in vector.labels}) == 1 and all(
-        len(own) == len(new) + 1 for own, new in zip(vector.labels, labels, strict=True)
-    )
-    if refuse_equal and not one_metric:
-        refuse_duplicates(labels)
-    return vector.named(labels)
+    return vector.named([without_metadata(own) for own in vector.labels])
+
+
+def in_braces(labels: Labels) -> str:
+    """As Prometheus prints label sets in messages: the name is a label like any other."""
+    pairs = (f"{quote_label_name(name)}={quote(value)}" for name, value in labels)
+    return "{" + ", ".join(pairs) + "}"
 
 
 def remove_marked_names(vector: Vector) -> Vector:
@@ -148,11 +144,6 @@ def merged(vector: Vector) -> Vector:
         np.logical_or.reduceat(present, starts, axis=0),
         None if vector.nameless is None else vector.nameless[order][starts],
     )
-
-
-def refuse_duplicates(labels: Sequence[Labels]) -> None:
-    if len(set(labels)) < len(labels):
-        raise QueryError(SAME_LABELSET)
 
 
 def join(vectors: Iterable[Vector], steps: int) -> Vector:

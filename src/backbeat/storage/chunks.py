@@ -7,7 +7,6 @@ An open chunk is row-major (an append is a row), a sealed one is one compressed 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -65,8 +64,8 @@ class OpenChunk:
         self.columns: Int32s = np.empty(width, np.int32)
         """(slots,) which column of the cohort a slot holds"""
         self.ordered = True
-        self.in_columns = True
-        """whether slot i holds column i, as it does in a cohort whose series stay"""
+        self._sorted = np.empty(0, np.int32), np.empty(0, np.int32)
+        """columns in order, and the slot of each; as of the last look"""
         self.newest = -(2**63)
         self.oldest = 2**63 - 1
 
@@ -80,8 +79,6 @@ class OpenChunk:
         if width > self.values.shape[1]:
             self._widen(max(width, min(2 * self.values.shape[1], width + 1024)))
         self.columns[self.width : width] = columns
-        if self.in_columns:
-            self.in_columns = bool((columns == np.arange(self.width, width)).all())
         if self.present is None and self.count:
             self._track_presence()
         if self.present is not None:
@@ -146,13 +143,12 @@ class OpenChunk:
         """What is there now, unchanged by later appends. Call under the lock."""
         times = self.times[: self.count]
         order = None if self.ordered else np.argsort(times, kind="stable")
+        if len(self._sorted[0]) != self.width:
+            slots = np.argsort(self.columns[: self.width], kind="stable").astype(np.int32)
+            self._sorted = self.columns[slots], slots
+        columns, slots = self._sorted
         return RawChunk(
-            times if order is None else times[order],
-            self.values,
-            self.present,
-            self.columns[: self.width],
-            order,
-            in_columns=self.in_columns,
+            times if order is None else times[order], self.values, self.present, columns, slots, order
         )
 
     def _track_presence(self) -> None:
@@ -181,34 +177,23 @@ class RawChunk:
         values: Float64s,
         present: Bools | None,
         columns: Int32s,
+        slots: Int32s | None = None,
         order: Int64s | None = None,
-        *,
-        in_columns: bool = False,
     ) -> None:
         """values, present: (more rows, more slots), row-major.
 
-        order: which row comes when; None: as they stand. in_columns: slot i is known to hold column i.
+        columns: sorted; slots: where each is, None: in their order. order: which row comes when, likewise.
         """
         self.times = times
-        self._slot_columns = columns
+        self.columns: Int32s = columns
+        self._slots: Int32s = np.arange(len(columns), dtype=np.int32) if slots is None else slots
         self._values = values
         self._present = present
         self._order = order
-        self.in_columns = in_columns
-
-    # Sorted when first asked, for a look is taken under the lock and read without it.
-    @cached_property
-    def columns(self) -> Int32s:
-        return self._slot_columns if self.in_columns else self._slot_columns[self._slots]
-
-    @cached_property
-    def _slots(self) -> Int32s:
-        return np.argsort(self._slot_columns, kind="stable").astype(np.int32)
 
     def read(self, rows: Int32s, first: int, last: int) -> tuple[Float64s, Bools | None]:
         chosen = slice(first, last) if self._order is None else self._order[first:last]
-        slots = rows if self.in_columns else self._slots[rows]
-        return self._values[chosen].take(slots, axis=1).T, self.presence(rows, first, last)
+        return self._values[chosen].take(self._slots[rows], axis=1).T, self.presence(rows, first, last)
 
     def presence(self, rows: Int32s | None, first: int, last: int) -> Bools | None:
         if self._present is None:
@@ -220,12 +205,12 @@ class RawChunk:
 
     @property
     def is_plain(self) -> bool:
-        """Whether rows stand in order, columns are slots, and every cell holds a sample."""
-        return self.in_columns and self._order is None and self._present is None
+        """Whether rows stand in order and every cell holds a sample."""
+        return self._order is None and self._present is None
 
     @property
     def size_bytes(self) -> int:
-        return len(self.times) * len(self._slot_columns) * 8
+        return len(self.times) * len(self.columns) * 8
 
 
 class SealedChunk:

@@ -56,6 +56,8 @@ class HeadCohort:
         self.sealed: tuple[HeadChunk, ...] = ()
         self.settlements = 0
         """changes when the samples of `sealed` do, not when they are compressed"""
+        self.changes = 0
+        """counts what was stored or deleted"""
         self.closed = False
         self.is_sparse = False
         """whether most cells of the last chunk were empty"""
@@ -100,6 +102,7 @@ class HeadCohort:
 
     def append(self, layout: Layout, timestamp_ms: int, values: Float64s) -> None:
         """Put one row; none of its cells holds a sample yet."""
+        self.changes += 1
         chunk, slots = self._room_for(layout)
         if timestamp_ms > chunk.newest:
             chunk.append_row(timestamp_ms, slots, values)
@@ -108,6 +111,7 @@ class HeadCohort:
 
     def append_rows(self, layout: Layout, times: Int64s, matrix: Float64s) -> None:
         """Put rows in order of time; matrix: (times, columns)."""
+        self.changes += 1
         at, count = 0, len(times)
         while at < count:
             chunk, slots = self._room_for(layout)
@@ -142,6 +146,7 @@ class HeadCohort:
         """Other samples are sealed than before."""
         self.sealed = sealed
         self.settlements += 1
+        self.changes += 1
 
     def oldest_ms(self) -> int | None:
         """Time of the oldest sample."""

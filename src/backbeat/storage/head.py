@@ -310,6 +310,14 @@ def parts_of(
     return result
 
 
+def rows_of(columns: Int32s, wanted: Int32s) -> Int32s | None:
+    """The place of each wanted column among a chunk's; None where one is missing. Both are sorted."""
+    if columns[-1] == len(columns) - 1 and wanted[-1] < len(columns):
+        return wanted  # the chunk holds the columns 0, 1, 2, …
+    rows = find_sorted(columns, wanted)
+    return None if (rows < 0).any() else rows.astype(np.int32)
+
+
 def _part(placed: Placed, chunk: HeadChunk, start_ms: int, end_ms: int) -> Part | None:
     times = chunk.times
     if times[0] > end_ms or times[-1] < start_ms:
@@ -318,14 +326,12 @@ def _part(placed: Placed, chunk: HeadChunk, start_ms: int, end_ms: int) -> Part 
     if first == last:
         return None
     columns, wanted = chunk.columns, placed.columns
-    if columns[-1] == len(columns) - 1 and wanted[-1] < len(columns):
-        # The chunk holds the columns 0, 1, 2, …: a column is its row.
-        return Part(placed.keys, placed.labels, chunk, wanted, first, last)
+    every = rows_of(columns, wanted)
+    if every is not None:
+        return Part(placed.keys, placed.labels, chunk, every, first, last)
     rows = find_sorted(columns, wanted)
     found = np.flatnonzero(rows >= 0)
     if not len(found):
         return None
-    if len(found) == len(wanted):
-        return Part(placed.keys, placed.labels, chunk, rows.astype(np.int32), first, last)
     labels = [placed.labels[each] for each in found.tolist()]
     return Part(placed.keys[found], labels, chunk, rows[found].astype(np.int32), first, last)

@@ -9,7 +9,7 @@ be kept is read piece by piece every time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,7 @@ from backbeat.storage.assemble import Part, assemble, keys_in_several, stitched
 from backbeat.storage.block_store import BlockStore
 from backbeat.storage.chunks import Source
 from backbeat.storage.cohort import times_within
-from backbeat.storage.head import Head, Look, Placed, parts_of
+from backbeat.storage.head import Head, Look, Placed, parts_of, rows_of
 from backbeat.storage.keys import Keys
 
 _FOREVER = 2**63 - 1
@@ -114,6 +114,13 @@ class Selector:
         if renewed is not kept:
             self._kept.put(wanted, renewed, renewed.size_bytes)
         return _read(renewed, looks, start_ms, end_ms)
+
+    def stamp(self, matchers: Sequence[Matcher]) -> Hashable:
+        """Changes when the samples that a select finds may have changed."""
+        placed = self._head.matched(matchers)
+        with self._head.lock:
+            changes = tuple([each.cohort.changes for each in placed])
+        return self._head.table.generation, self._blocks.version, changes
 
     def _renewed(
         self,
@@ -257,9 +264,10 @@ def _pieces(kept: _Selection, look: Look, start_ms: int, end_ms: int) -> list[_P
         for part in settled.parts
     ]
     if look.open is not None:
-        if not look.open.is_plain or placed.columns[-1] >= len(look.open.columns):
+        rows = rows_of(look.open.columns, placed.columns) if look.open.is_plain else None
+        if rows is None:
             return None
-        sources.append((look.open, placed.columns))
+        sources.append((look.open, rows))
     pieces: list[_Piece] = []
     for source, rows in sources:
         times = source.times

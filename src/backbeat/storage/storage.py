@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +88,10 @@ class Storage:
         """A mark for the next look (0: the first), and the time of the oldest sample changed since `mark`."""
         with self._head.lock:
             return self._head.written.since(mark)
+
+    def stamp(self, matchers: Sequence[Matcher]) -> Hashable:
+        """Another value than before, if a select with these matchers may give other samples than before."""
+        return self._selector.stamp(matchers)
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]:
         """Label sets of series with samples in the range, sorted."""

@@ -14,10 +14,10 @@ from backbeat.model import gotext
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.promql.ast import Call, Expr
-from backbeat.promql.evaluation import Evaluation, Operator
+from backbeat.promql.evaluation import Evaluation, Operator, unwrapped
 from backbeat.promql.go_floats import parse_float
 from backbeat.promql.kernels import buckets
-from backbeat.promql.vector import Grid, Vector, join, without_metadata
+from backbeat.promql.vector import Grid, Vector, join, merged, without_metadata
 
 _BUCKET_LABEL = "le"
 
@@ -53,7 +53,7 @@ def _histograms(ev: Evaluation, vector: Vector, argument: Expr) -> _Histograms:
         bound = bounds[text]
         if bound is None:
             name = labels.metric if ev.dialect.delayed_name_removal else ""
-            ev.notes.bad_bucket_label(name, text, argument.span)
+            ev.notes.bad_bucket_label(name, text, unwrapped(argument).span)
             continue
         key = tuple([pair for pair in labels if pair[0] != _BUCKET_LABEL])
         rows.setdefault(key, []).append((bound, row))
@@ -98,7 +98,7 @@ def _batches(vector: Vector, bounds: Float64s, members: list[tuple[int, list[int
 
 def _coalesced(histograms: Int64s, steps: Int64s, bounds: Float64s, counts: Float64s) -> _Batch:
     """Buckets with the same bound, differently written, are one."""
-    starts = np.flatnonzero(np.diff(bounds, prepend=np.nan) != 0)
+    starts = np.flatnonzero(np.append(True, bounds[1:] != bounds[:-1]))
     if len(starts) < len(bounds):
         counts = np.add.reduceat(counts, starts, axis=1)
         bounds = bounds[starts]
@@ -110,7 +110,16 @@ def _result(ev: Evaluation, found: _Histograms, values: Float64s) -> Vector:
     return ev.without_names(vector)
 
 
-def _quantile_values(ev: Evaluation, found: _Histograms, q: Float64s, grid: Grid, argument: Expr) -> Float64s:
+def _quantile_values(
+    ev: Evaluation,
+    found: _Histograms,
+    q: Float64s,
+    grid: Grid,
+    argument: Expr,
+    *,
+    told: Bools | None = None,
+) -> Float64s:
+    """told: (steps,), where an earlier quantile told of forced monotonicity already."""
     values = np.full(found.present.shape, np.nan)
     values[:, q < 0] = -np.inf
     values[:, q > 1] = np.inf
@@ -124,8 +133,9 @@ def _quantile_values(ev: Evaluation, found: _Histograms, q: Float64s, grid: Grid
         steps = batch.steps[inside]
         counts = batch.counts if inside.all() else batch.counts[:, :, inside]
         values[np.ix_(batch.histograms, steps)], forced = buckets.quantile(batch.bounds, counts, q[steps])
-        if forced.cells.any():
-            _tell_forced(ev, found, batch, steps, forced, grid, argument)
+        news = forced if told is None else forced.at_steps(~told[steps])
+        if news.cells.any():
+            _tell_forced(ev, found, batch, steps, news, grid, argument)
     return values
 
 
@@ -151,7 +161,7 @@ def _tell_forced(
         edges = batch.bounds[cells.any(axis=(0, 2))]
         ev.notes.forced_monotonicity(
             name,
-            argument.span,
+            unwrapped(argument).span,
             (int(when[0]), int(when[-1])),
             (float(edges[0]), float(edges[-1])),
             float(forced.difference[places].max()),
@@ -161,7 +171,7 @@ def _tell_forced(
 
 def _check_quantile(ev: Evaluation, q: Float64s, argument: Expr) -> None:
     for wrong in np.unique(q[~((q >= 0) & (q <= 1))]).tolist():
-        ev.notes.invalid_quantile(wrong, argument.span)
+        ev.notes.invalid_quantile(wrong, unwrapped(argument).span)
 
 
 def _histogram_quantile(ev: Evaluation, node: Call, grid: Grid) -> Vector:
@@ -180,8 +190,10 @@ def _histogram_quantiles(ev: Evaluation, node: Call, grid: Grid) -> Vector:
         _check_quantile(ev, q, arg)
     found = _histograms(ev, vector, node.args[0])
     results = []
+    told = np.zeros(grid.size, bool)
     for q in quantiles:
-        values = _quantile_values(ev, found, q, grid, node.args[0])
+        values = _quantile_values(ev, found, q, grid, node.args[0], told=told)
+        told |= (q >= 0) & (q <= 1)
         for number in np.unique(q).tolist():
             same = (q == number) | (np.isnan(q) & np.isnan(number))
             labels = [
@@ -191,7 +203,7 @@ def _histogram_quantiles(ev: Evaluation, node: Call, grid: Grid) -> Vector:
                 for own in found.labels
             ]
             results.append(Vector(labels, values, found.present & same).without_empty())
-    return ev.without_names(join(results, grid.size))
+    return merged(ev.without_names(join(results, grid.size)))
 
 
 def open_metrics_float(value: float) -> str:

@@ -24,7 +24,7 @@ from backbeat.promql.ast import (
 from backbeat.promql.evaluation import Evaluation, Operator, fail, unwrapped
 from backbeat.promql.instant_vectors import sample_times
 from backbeat.promql.timing import FixedTime
-from backbeat.promql.vector import Grid, Vector, join, merged
+from backbeat.promql.vector import Grid, Vector, in_braces, join, merged
 
 _IDENTIFYING = ("instance", "job")
 _TARGET_INFO = Matcher(METRIC_NAME, MatchOp.EQUAL, "target_info")
@@ -132,8 +132,8 @@ def _check_conflicts(info: Vector, grid: Grid) -> Bools:
             first, second = (rows[place] for place in np.flatnonzero(is_newest[:, step])[:2])
             at = round(float(newest[step]) * 1000)
             raise fail(
-                f"found duplicate series for info metric: existing {info.labels[first]} @ {at}, "
-                f"new {info.labels[second]} @ {at}"
+                f"found duplicate series for info metric: existing {in_braces(info.labels[first])} @ {at}, "
+                f"new {in_braces(info.labels[second])} @ {at}"
             )
         chosen[rows] = is_newest
     return chosen

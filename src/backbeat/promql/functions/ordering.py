@@ -36,7 +36,7 @@ def natural_less(one: str, two: str) -> bool:
 
 def _sorted_by_value(ev: Evaluation, node: Call, grid: Grid) -> Vector:
     vector = ev.vector(node.args[0], grid)
-    if grid.size != 1:
+    if grid.end_ms != grid.start_ms:
         ev.notes.sort_in_range_query(node.span)
         return vector
     values = vector.values[:, 0]
@@ -46,7 +46,7 @@ def _sorted_by_value(ev: Evaluation, node: Call, grid: Grid) -> Vector:
 
 def _sorted_by_label(ev: Evaluation, node: Call, grid: Grid) -> Vector:
     vector = ev.vector(node.args[0], grid)
-    if grid.size != 1:
+    if grid.end_ms != grid.start_ms:
         ev.notes.sort_in_range_query(node.span)
         return vector
     names = [ev.text(arg) for arg in node.args[1:]]

@@ -8,7 +8,7 @@ import numpy as np
 
 from backbeat.model.arrays import Float64s
 from backbeat.model.labels import NO_LABELS
-from backbeat.promql.ast import Call, RangeMode, VectorSelector
+from backbeat.promql.ast import Call, VectorSelector
 from backbeat.promql.evaluation import Evaluation, Operator, unwrapped
 from backbeat.promql.instant_vectors import sample_times
 from backbeat.promql.kernels import calendar
@@ -50,8 +50,10 @@ def _field(function: Callable[[Float64s], Float64s]) -> Operator:
 def _timestamp(ev: Evaluation, node: Call, grid: Grid) -> Vector:
     """A selector's own sample times; the evaluation's time for anything computed."""
     argument = unwrapped(node.args[0])
-    if isinstance(argument, VectorSelector) and argument.mode is RangeMode.PLAIN:
-        return ev.without_names(sample_times(ev, argument, grid, ev.timing.of(argument)))
+    if isinstance(argument, VectorSelector):
+        when = ev.timing.of(argument)
+        # As in Prometheus, an offset beside @ moves what is read, and not the moment that is looked at.
+        return ev.without_names(sample_times(ev, argument, grid, when, seen_from_ms=when.at_ms))
     vector = ev.vector(argument, grid)
     values = np.broadcast_to(grid.steps / 1000, vector.values.shape)
     return ev.without_names(Vector(vector.labels, values, vector.present, vector.nameless))

@@ -28,6 +28,10 @@ class Forced:
     cells: Bools
     difference: Float64s
 
+    def at_steps(self, chosen: Bools) -> Forced:
+        """The same with nothing forced at other steps than the chosen ones; (steps,)."""
+        return Forced(self.cells & chosen, self.difference)
+
 
 def _almost_equal(one: Float64s, two: Float64s) -> Bools:
     total, distance = np.abs(one) + np.abs(two), np.abs(one - two)

@@ -1,4 +1,8 @@
-"""UTC calendar fields of seconds since the epoch, any shape; NaN and what no calendar reaches give NaN."""
+"""UTC calendar fields of seconds since the epoch, any shape.
+
+Every number has them, as in Prometheus: seconds are 64-bit integers there, with the smallest one for NaN,
+infinities and what is too large, and before the year -292277022399 the calendar starts over at its end.
+"""
 
 from __future__ import annotations
 
@@ -6,61 +10,61 @@ import numpy as np
 
 from backbeat.promql.kernels.arrays import Float64s, Int64s
 
-_LIMIT_S = 2.0**53
+_DAY_S = 86_400
+_EPOCH_DAY = 730_692_556 * 146_097 + 306 + 719_162
+"""the day of 1970-01-01, counted from the first one that Go's clock knows"""
 
 
-def _seconds(values: Float64s) -> tuple[Int64s, Float64s]:
-    """Whole seconds, truncated as Go does, and NaN where there are none."""
-    usable = np.abs(values) < _LIMIT_S
-    return np.where(usable, values, 0.0).astype(np.int64), np.where(usable, 0.0, np.nan)
+def _seconds(values: Float64s) -> np.ndarray:
+    """Whole seconds since that first day, truncated; uint64, which wraps around."""
+    fits = (values >= -(2.0**63)) & (values < 2.0**63)
+    since_epoch = np.where(fits, values, -(2.0**63)).astype(np.int64)
+    return since_epoch.view(np.uint64) + np.uint64(_EPOCH_DAY * _DAY_S)
 
 
-def _days(values: Float64s) -> tuple[np.ndarray, Float64s]:
-    seconds, missing = _seconds(values)
-    return (seconds // 86_400).astype("datetime64[D]"), missing
+def _days(values: Float64s) -> np.ndarray:
+    days: Int64s = (_seconds(values) // np.uint64(_DAY_S)).astype(np.int64) - _EPOCH_DAY
+    return days.astype("datetime64[D]")
 
 
 def minute(values: Float64s) -> Float64s:
-    seconds, missing = _seconds(values)
-    return seconds // 60 % 60 + missing
+    return (_seconds(values) // np.uint64(60) % np.uint64(60)).astype(np.float64)
 
 
 def hour(values: Float64s) -> Float64s:
-    seconds, missing = _seconds(values)
-    return seconds // 3600 % 24 + missing
+    return (_seconds(values) // np.uint64(3600) % np.uint64(24)).astype(np.float64)
 
 
 def day_of_week(values: Float64s) -> Float64s:
     """0 is Sunday; the epoch was a Thursday."""
-    seconds, missing = _seconds(values)
-    return (seconds // 86_400 + 4) % 7 + missing
+    days: Int64s = _days(values).astype(np.int64)
+    return ((days + 4) % 7).astype(np.float64)
 
 
 def day_of_month(values: Float64s) -> Float64s:
-    days, missing = _days(values)
+    days = _days(values)
     since: Int64s = (days - days.astype("datetime64[M]")).astype(np.int64)
-    return since + 1 + missing
+    return (since + 1).astype(np.float64)
 
 
 def day_of_year(values: Float64s) -> Float64s:
-    days, missing = _days(values)
+    days = _days(values)
     since: Int64s = (days - days.astype("datetime64[Y]")).astype(np.int64)
-    return since + 1 + missing
+    return (since + 1).astype(np.float64)
 
 
 def days_in_month(values: Float64s) -> Float64s:
-    days, missing = _days(values)
-    month = days.astype("datetime64[M]")
+    month = _days(values).astype("datetime64[M]")
     length = (month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")
-    days_long: Int64s = length.astype(np.int64)
-    return days_long + missing
+    days: Int64s = length.astype(np.int64)
+    return days.astype(np.float64)
 
 
 def month(values: Float64s) -> Float64s:
-    days, missing = _days(values)
-    return days.astype("datetime64[M]").astype(np.int64) % 12 + 1 + missing
+    months: Int64s = _days(values).astype("datetime64[M]").astype(np.int64)
+    return (months % 12 + 1).astype(np.float64)
 
 
 def year(values: Float64s) -> Float64s:
-    days, missing = _days(values)
-    return days.astype("datetime64[Y]").astype(np.int64) + 1970 + missing
+    years: Int64s = _days(values).astype("datetime64[Y]").astype(np.int64)
+    return (years + 1970).astype(np.float64)
