@@ -1,8 +1,14 @@
-"""A real prometheus on loopback, filled over remote write and asked over HTTP."""
+"""A real prometheus on loopback, filled over remote write and asked over HTTP.
+
+It is the one on PATH, or the one that BACKBEAT_PROMETHEUS names.
+"""
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
+import re
 import shutil
 import socket
 import struct
@@ -12,27 +18,58 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import cramjam
 
 from backbeat.model.labels import Labels
 
 Points = dict[Labels, dict[int, float]]
-BINARY = shutil.which("prometheus")
+BINARY = os.environ.get("BACKBEAT_PROMETHEUS") or shutil.which("prometheus")
+NEWEST_FEATURES = (
+    "promql-experimental-functions,promql-duration-expr,promql-extended-range-selectors,"
+    "promql-binop-fill-modifiers"
+)
+DELAYED_NAMES = ",promql-delayed-name-removal"
+
+
+def major_version() -> int:
+    """Of BINARY; what it says of itself, before it is started."""
+    assert BINARY is not None
+    said = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True)
+    match = re.search(r"version (\d+)", said.stdout + said.stderr)
+    assert match is not None, said
+    return int(match.group(1))
 
 
 class Peer:
     def __init__(self, address: str) -> None:
         self.address = address
+        self._connection = http.client.HTTPConnection(address, timeout=60)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def ask(self, path: str, **parameters: object) -> dict[str, Any]:
+        """The JSON of an answer, be it an error or not; one connection for all."""
+        body = urllib.parse.urlencode(parameters, errors="surrogateescape")
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        self._connection.request("POST", path, body, form)
+        answer: dict[str, Any] = json.loads(self._connection.getresponse().read())
+        return answer
 
     def write(self, series: Mapping[Labels, Sequence[tuple[int, float]]]) -> None:
         body = b"".join(_field(1, _series(labels, samples)) for labels, samples in series.items())
         request = urllib.request.Request(
             f"http://{self.address}/api/v1/write",
             data=bytes(cramjam.snappy.compress_raw(body)),
-            headers={"Content-Encoding": "snappy", "X-Prometheus-Remote-Write-Version": "0.1.0"},
+            headers={
+                "Content-Encoding": "snappy",
+                "Content-Type": "application/x-protobuf",
+                "X-Prometheus-Remote-Write-Version": "0.1.0",
+            },
         )
         urllib.request.urlopen(request, timeout=10).close()
 
@@ -75,7 +112,7 @@ def _series(labels: Labels, samples: Sequence[tuple[int, float]]) -> bytes:
 
 
 @contextmanager
-def prometheus(folder: Path) -> Iterator[Peer]:
+def prometheus(folder: Path, features: str = "") -> Iterator[Peer]:
     """Started, ready, and ended at the end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -91,13 +128,15 @@ def prometheus(folder: Path) -> Iterator[Peer]:
             f"--web.listen-address={address}",
             "--web.enable-remote-write-receiver",
             "--log.level=error",
+            *([f"--enable-feature={features}"] if features else []),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         _wait_until_ready(address, process)
-        yield Peer(address)
+        with closing(Peer(address)) as peer:
+            yield peer
     finally:
         process.terminate()
         process.wait(timeout=20)

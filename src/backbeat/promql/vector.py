@@ -79,6 +79,10 @@ class Vector:
         used: Bools = np.any(self.present, axis=1)
         return self if used.all() else self.rows(used)
 
+    def until(self, step: int) -> Vector:
+        """The steps before that one."""
+        return replace(self, values=self.values[:, :step], present=self.present[:, :step])
+
     def named(self, labels: Sequence[Labels]) -> Vector:
         return replace(self, labels=labels)
 
