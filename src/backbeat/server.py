@@ -266,11 +266,10 @@ class Backbeat:
         while True:
             await asyncio.sleep(NEWS_EVERY_S)
             newest = max((target.last_scrape_ms for target in self.scrapes.targets()), default=0)
-            groups = self.rules.groups()
-            newest = max([newest, *(group.last_evaluation_ms for group in groups)])
-            states = [alert.state for group in groups for rule in group.rules for alert in rule.alerts]
-            firing = states.count(AlertState.FIRING)
-            await self.live.publish(News(newest, firing, states.count(AlertState.PENDING)))
+            newest = max(newest, self.rules.last_evaluation_ms)
+            await self.live.publish(
+                News(newest, self.rules.count(AlertState.FIRING), self.rules.count(AlertState.PENDING))
+            )
 
     def app(self, host: str) -> Guard:
         own = self.config.backbeat

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,14 +40,14 @@ class Deadline:
     def __init__(self, timeout_ms: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._end = clock() + timeout_ms / 1000
-        self._cancelled = threading.Event()
+        self._cancelled = False
 
     def cancel(self) -> None:
-        self._cancelled.set()
+        self._cancelled = True
 
     def check(self) -> None:
         """Raise QueryCanceled or QueryTimeout once the query must stop."""
-        if self._cancelled.is_set():
+        if self._cancelled:
             raise QueryCanceled("query was canceled in expression evaluation")
         if self._clock() >= self._end:
             raise QueryTimeout("query timed out in expression evaluation")

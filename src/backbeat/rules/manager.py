@@ -22,8 +22,10 @@ from backbeat.model.clock import Now
 from backbeat.model.errors import BackbeatError, Position
 from backbeat.model.labels import Labels
 from backbeat.model.results import Querier
+from backbeat.rules.alerting import AlertingRule
 from backbeat.rules.group import Group, Surroundings
 from backbeat.rules.metrics import RuleMetrics
+from backbeat.rules.state import AlertState
 from backbeat.rules.status import GroupStatus
 from backbeat.rules.writer import GroupWriter
 
@@ -107,6 +109,21 @@ class RuleManager:
     def groups(self) -> list[GroupStatus]:
         """In the order of the rule files."""
         return [group.status() for group in self._groups.values()]
+
+    @property
+    def last_evaluation_ms(self) -> int:
+        """When a group was evaluated last; 0: never."""
+        return max((group.last_evaluation_ms for group in self._groups.values()), default=0)
+
+    def count(self, state: AlertState) -> int:
+        """How many alerts are in this state."""
+        return sum(
+            alert.state is state
+            for group in self._groups.values()
+            for evaluated in group.rules
+            if isinstance(evaluated.rule, AlertingRule)
+            for alert in evaluated.rule.instances.values()
+        )
 
     async def evaluate_once(self, at_ms: int) -> None:
         """Evaluate every group at one moment, outside its grid; for tests and replays of rules."""

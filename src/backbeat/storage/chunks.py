@@ -147,9 +147,11 @@ class OpenChunk:
             slots = np.argsort(self.columns[: self.width], kind="stable").astype(np.int32)
             self._sorted = self.columns[slots], slots
         columns, slots = self._sorted
-        return RawChunk(
-            times if order is None else times[order], self.values, self.present, columns, slots, order
-        )
+        present = self.present
+        # A rule group's row is whole when its last rule has written.
+        if present is not None and present[: self.count, : self.width].all():
+            present = None
+        return RawChunk(times if order is None else times[order], self.values, present, columns, slots, order)
 
     def _track_presence(self) -> None:
         self.present = np.zeros(self.values.shape, np.bool_)
