@@ -62,6 +62,8 @@ def selection(
         labels = _united(each)
     else:
         labels = lists.derive("united", each, lambda: _united(each))
+    if len(blocks) > 1 and (whole := _whole(blocks)) is not None:
+        return Selection(labels, [whole], whole.columns.values.size)
     first = 0
     parts: list[Part] = []
     small: list[_Piece] = []
@@ -75,6 +77,26 @@ def selection(
     if small:
         parts.append(_join(small))
     return Selection(labels, parts, sum(part.columns.values.size for part in parts))
+
+
+def _whole(blocks: Sequence[SampleBlock]) -> Part | None:
+    """Small blocks without gaps and stale markers, joined at once; None where it is not so simple."""
+    if any(block.present is not None or block.values.size >= _LARGE for block in blocks):
+        return None
+    values = np.concatenate([block.values.reshape(-1) for block in blocks])
+    if is_stale(values).any():
+        return None
+    lengths = np.array([len(block.times) for block in blocks])
+    groups = np.repeat(np.arange(len(blocks)), [len(block.labels) for block in blocks])
+    widths = lengths[groups]
+    columns = Columns(
+        values=values,
+        rows=np.cumsum(widths) - widths,
+        groups=groups,
+        times=np.concatenate([block.times for block in blocks]),
+        starts=np.concatenate(([0], np.cumsum(lengths))),
+    )
+    return Part(columns, np.arange(len(groups)))
 
 
 def _united(lists: Sequence[Sequence[Labels]]) -> list[Labels]:
