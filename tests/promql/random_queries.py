@@ -152,7 +152,6 @@ class RandomQueries:
             (6, lambda: self.aggregation(depth, exact)),
             (6, lambda: self.binary(depth, exact)),
             (1, lambda: f"-{self.instant()}"),
-            (1 if self.newest else 0, self.of_huge),
             (1, lambda: f"({self.vector(depth - 1, exact=exact)})"),
             (1, lambda: f"vector({self.scalar(depth - 1)})"),
             (1, lambda: f"absent({self.vector(depth - 1, exact=True)})"),
@@ -164,6 +163,7 @@ class RandomQueries:
         if not exact:
             plain.append((4, lambda: f"{self.chance.choice(_FUNCTIONS)}({self.vector(depth - 1)})"))
             plain.append((3, lambda: self.quantiles(depth)))
+            plain.append((1 if self.newest else 0, self.of_huge))
             plain.append((1, lambda: f"{self.chance.choice(_PERIODIC_FUNCTIONS)}({self.instant()})"))
         if self.newest:
             plain.append((1, lambda: self.sorted_by_label(depth)))
@@ -175,7 +175,7 @@ class RandomQueries:
         function = self.pick("avg_over_time", "sum_over_time", "max_over_time", "min_over_time")
         return self.pick(
             f"{function}(huge[{self.duration()}])",
-            f"{self.pick('avg', 'sum', 'max')} {self.pick('', 'by (instance)')} (huge{self.modifiers()})",
+            f"{self.pick('avg', 'sum', 'max')} by (instance) (huge{self.modifiers()})",
             f"max({function}(huge[{self.duration()}]))",
         )
 
@@ -242,7 +242,7 @@ class RandomQueries:
                 f"histogram_quantile({self.quantile()}, {inner})",
                 f"histogram_fraction({self.number()}, {self.scalar(1)}, {inner})",
                 # Of buckets that differ in spelling alone, Prometheus gets the second quantile wrong.
-                f"histogram_quantiles({inner.replace('odd', 'h')}, 'q', {self.quantile()}, 0.5)",
+                f"histogram_quantiles({inner.replace('odd', 'h')}, 'q', {self.quantile()}, 0.75)",
             )
         return f"histogram_quantile({self.quantile()}, {inner})"
 

@@ -100,7 +100,7 @@ class RandomSeries:
         """Any numbers, the special ones included."""
         chance = self.chance
         special = chance.choice((0, 0, 0.05, 0.5))
-        odd = (math.nan, math.inf, -math.inf, -0.0, 0.0, 1e-300)
+        odd = (math.nan, math.inf, -math.inf, 0.0)
         value = 0.0
         found = []
         for at in self.times():

@@ -6,6 +6,7 @@ Pure functions; what Prometheus prints with `%q`, `strconv.Quote` and `strconv.F
 from __future__ import annotations
 
 import math
+import re
 
 _ESCAPES = {
     "\a": "\\a",
@@ -17,6 +18,7 @@ _ESCAPES = {
     "\v": "\\v",
     "\\": "\\\\",
 }
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
 _LETTERS = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92, "'": 39, '"': 34}
 _DIGITS = {"x": (2, 16), "u": (4, 16), "U": (8, 16)}
 
@@ -30,6 +32,8 @@ def escape(char: str, quote: str) -> str:
     if char == " " or char.isprintable():
         return char
     code = ord(char)
+    if 0xDC80 <= code < 0xDD00:
+        return f"\\x{code - 0xDC00:02x}"  # a byte that is no UTF-8
     if 0xD800 <= code < 0xE000:
         return "\ufffd"
     if code < 0x80:
@@ -42,10 +46,11 @@ def quote(text: str, mark: str = '"') -> str:
     return mark + "".join(escape(char, mark) for char in text) + mark
 
 
-def unquote(literal: str) -> str:
+def unquote(literal: str, *, any_bytes: bool = False) -> str:
     """The value of a quoted literal, whose marks may be \\" or ' or `; escapes are Go's.
 
-    Raises ValueError for a literal that Go refuses, and for bytes that are no UTF-8 (`"\\xff"`).
+    Raises ValueError for a literal that Go refuses, and for bytes that are no UTF-8 (`"\\xff"`) unless any
+    are allowed, which become lone surrogates (`surrogateescape`) then.
     """
     mark = literal[:1]
     if len(literal) < 2 or mark not in "\"'`" or literal[-1] != mark:
@@ -59,10 +64,20 @@ def unquote(literal: str) -> str:
         if mark in body or "\n" in body:
             raise ValueError("invalid syntax")
         return body
-    return _unescape(body, mark)
+    return _unescape(body, mark, "surrogateescape" if any_bytes else "strict")
 
 
-def _unescape(body: str, mark: str) -> str:
+def readable(text: str) -> str:
+    """With U+FFFD for every byte that is no UTF-8, as Go's JSON has it."""
+    return text if text.isascii() else _NO_CHARACTER.sub("\ufffd", text)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether the text has no bytes that `any_bytes` let in."""
+    return text.isascii() or _NO_CHARACTER.search(text) is None
+
+
+def _unescape(body: str, mark: str, errors: str) -> str:
     out = bytearray()
     at = 0
     while at < len(body):
@@ -81,7 +96,7 @@ def _unescape(body: str, mark: str) -> str:
             code, at, is_byte = _numeric_escape(body, at)
             out += bytes([code]) if is_byte else chr(code).encode()
     try:
-        return out.decode()
+        return out.decode("utf-8", errors)
     except UnicodeDecodeError:
         raise ValueError("its bytes are not valid UTF-8") from None
 

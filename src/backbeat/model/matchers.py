@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import re2
 
 from backbeat.model.errors import RegexError
+from backbeat.model.gotext import is_utf8, readable
 from backbeat.model.labels import Labels, quote, quote_label_name
 
-_QUIET = re2.Options()
-_QUIET.log_errors = False
+_OPERATORS = re.compile(r"[\\.+*?()\[\]{}^$]")
+_OPTIONS = re2.Options()
+_OPTIONS.log_errors = False
+_OPTIONS.dot_nl = True
 
 
 class MatchOp(StrEnum):
@@ -24,8 +28,10 @@ class MatchOp(StrEnum):
 
 def compile_regex(pattern: str) -> Any:
     """Compile with RE2, Prometheus's own syntax; linear time whatever the input. Raises RegexError."""
+    if not is_utf8(pattern):
+        raise RegexError(f"invalid regular expression {quote(pattern)}: invalid UTF-8")
     try:
-        return re2.compile("(?s:" + pattern + ")", _QUIET)
+        return re2.compile(pattern, _OPTIONS)
     except re2.error as error:
         detail = error.args[0] if error.args else error
         text = detail.decode() if isinstance(detail, bytes) else str(detail)
@@ -43,7 +49,9 @@ class Matcher:
 
     def __post_init__(self) -> None:
         if self.op in (MatchOp.REGEX, MatchOp.NOT_REGEX):
-            object.__setattr__(self, "_regex", compile_regex(self.value))
+            # Plain alternatives need not be UTF-8: Prometheus compares them without a regular expression.
+            plain = _OPERATORS.search(self.value) is None
+            object.__setattr__(self, "_regex", compile_regex(readable(self.value) if plain else self.value))
 
     def matches(self, value: str) -> bool:
         """Whether a label of this value (empty where absent) satisfies the condition."""

@@ -17,6 +17,7 @@ from backbeat.promql.evaluation import Evaluation, fail, unwrapped
 from backbeat.promql.kernels import aggregates
 from backbeat.promql.kernels.aggregates import Groups
 from backbeat.promql.label_hash import sample_offset
+from backbeat.promql.names import is_label_name
 from backbeat.promql.vector import Grid, Vector, empty_vector
 
 Kernel = Callable[[Groups, Float64s, Bools], Float64s | Int64s]
@@ -151,7 +152,7 @@ def _share(ev: Evaluation, node: Aggregate, vector: Vector, ratio: Float64s) -> 
 def _count_values(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
     assert node.param is not None
     label = ev.text(node.param)
-    if not label or not label.isprintable():
+    if not is_label_name(label):
         raise fail(f"invalid label name {gotext.quote(label)}")
     vector = ev.vector(node.expr, grid)
     if not vector.labels:

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from backbeat.model import gotext
 from backbeat.model.labels import Labels
 from backbeat.model.results import Answer, BadQuery, Matrix, RawSamples, Scalar, Text
 from backbeat.promql.aggregation import aggregate
@@ -102,7 +103,7 @@ class Engine:
         bare = unwrapped(expr)
         grid = Grid(at_ms, at_ms, 1)
         if isinstance(bare, StringLiteral):
-            return Answer(Text(bare.value))
+            return Answer(Text(gotext.readable(bare.value)))
         with np.errstate(all="ignore"):
             if isinstance(bare, MatrixSelector | Subquery):
                 return self._answer(ev, RawSamples(raw_samples(ev, bare, grid)))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from backbeat.model import gotext
 from backbeat.model.arrays import Float64s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.model.results import QueryError
@@ -153,4 +154,4 @@ class Evaluation:
 
 
 def fail(message: str) -> QueryError:
-    return QueryError(message)
+    return QueryError(gotext.readable(message))

@@ -71,7 +71,8 @@ class Token:
             return f"<op:{self.text}>"
         if self.kind in AGGREGATORS:
             return f"<aggr:{self.text}>"
-        shown = gotext.quote(self.text[:10]) + "..." if len(self.text) > 10 else gotext.quote(self.text)
+        is_long = len(self.text.encode(errors="replace")) > 10
+        shown = gotext.quote(self.text[:10]) + "..." if is_long else gotext.quote(self.text)
         return f"{self.kind} {shown}" if self.kind in (NUMBER, DURATION, STRING) else shown
 
 
@@ -169,7 +170,7 @@ class Lexer:
     def _paren(self, char: str) -> Token:
         self._depth += 1 if char == "(" else -1
         if self._depth < 0:
-            raise self._fail("unexpected right parenthesis ')'")
+            raise self._fail("unexpected right parenthesis ')'", self._at + 1)
         return self._emit(char, self._at + 1)
 
     def _word(self) -> Token:
@@ -206,7 +207,7 @@ class Lexer:
             self._bracket = self._awaits_duration = False
             return self._emit(char, at + 1)
         if char == ":":
-            raise self._fail("unexpected colon before duration in duration expression")
+            raise self._fail("unexpected colon before duration in duration expression", at + 1)
         if char in "()":
             return self._paren(char)
         if char in "+-*/%^,":
@@ -216,7 +217,6 @@ class Lexer:
             return self._number()
         match = _LETTERS.match(text, at)
         if match is not None and match.group().lower() in _DURATION_WORDS:
-            self._awaits_duration = False
             return self._emit(match.group().lower(), match.end())
         raise self._fail(f"unexpected character in duration expression: {self._char(at)}")
 
@@ -286,19 +286,23 @@ class Lexer:
             count, base, limit = {"x": (2, 16, 255), "u": (4, 16, 0x10FFFF), "U": (8, 16, 0x10FFFF)}[char]
             at += 1
         else:
-            raise self._fail(f"unknown escape sequence U+{ord(char):04X} {gotext.quote(char, chr(39))}")
+            raise self._fail(f"unknown escape sequence {_code_point(char)}")
         for index in range(at, at + count):
             digit = self._text[index : index + 1]
             if not digit:
                 raise self._fail("escape sequence not terminated")
             if digit.lower() not in "0123456789abcdef"[:base]:
-                raise self._fail(
-                    f"illegal character U+{ord(digit):04X} {self._char(index)} in escape sequence"
-                )
+                raise self._fail(f"illegal character {_code_point(digit)} in escape sequence")
         code = int(self._text[at : at + count], base)
         if code > limit or 0xD800 <= code < 0xE000:
             raise self._fail("escape sequence is an invalid Unicode code point")
         return at + count
+
+
+def _code_point(char: str) -> str:
+    """Go's %#U."""
+    code = f"U+{ord(char):04X}"
+    return f"{code} '{char}'" if char.isprintable() else code
 
 
 def scan_number(text: str, at: int) -> tuple[int, bool]:
@@ -311,6 +315,11 @@ def scan_number(text: str, at: int) -> tuple[int, bool]:
     if text[at : at + 2] in ("0x", "0X"):
         digits = _HEXADECIMAL
         at += 3 if text[at + 2 : at + 3] == "_" else 2
+    elif text[at : at + 1] == "0":
+        at += 1
+    # A dot here is not counted, so that 0.5.5 is run over, and then is no number.
+    if text[at : at + 1] == ".":
+        at += 1
     seen: set[str] = set()
     while char := text[at : at + 1].lower():
         if char in digits:

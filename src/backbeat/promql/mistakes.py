@@ -1,4 +1,7 @@
-"""BadQuery messages: Prometheus's first line, then the query's line and a caret under the place."""
+"""BadQuery messages: Prometheus's first line, then the query's line and a caret under the place.
+
+Columns count bytes, as Prometheus's do; the caret stands under the character.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ def bad_query(query: str, start: int, message: str, hint: str = "") -> BadQuery:
     line_end = query.find("\n", start)
     line = query[line_start : len(query) if line_end < 0 else line_end]
     column = start - line_start
-    place = f"{query.count(chr(10), 0, start) + 1}:{column + 1}" if query else "unknown position"
+    in_bytes = len(line[:column].encode("utf-8", "replace"))
+    place = f"{query.count(chr(10), 0, start) + 1}:{in_bytes + 1}" if query else "unknown position"
     lines = [f"{place}: parse error: {message}"]
     if line.strip():
         shown, column = _window(line, column)

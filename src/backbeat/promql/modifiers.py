@@ -119,7 +119,9 @@ def _at_time(tokens: TokenReader, left: Expr) -> float | AtEdge:
     if not -(2.0**63) < seconds < 2.0**63:
         shown = gotext.special_float(seconds) or f"{seconds:f}"
         raise tokens.mistake(left.span.start, f"timestamp out of bounds for @ modifier: {shown}")
-    return math.copysign(math.floor(abs(seconds) * 1000 + 0.5), seconds) / 1000
+    milliseconds = math.copysign(math.floor(abs(seconds) * 1000 + 0.5), seconds)
+    # Beyond 64 bits Go's conversion gives the smallest number.
+    return (milliseconds if abs(milliseconds) < 2.0**63 else -(2.0**63)) / 1000
 
 
 def _with_mode(tokens: TokenReader, left: Expr, mode: RangeMode) -> Expr:

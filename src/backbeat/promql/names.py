@@ -1,9 +1,16 @@
-"""The nearest right name to a wrong one, for messages."""
+"""What may be a label's name, and the nearest right name to a wrong one, for messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+from backbeat.model import gotext
+
+
+def is_label_name(name: str) -> bool:
+    """Prometheus 3 takes any UTF-8 text that is not empty."""
+    return bool(name) and gotext.is_utf8(name)
 
 
 def nearest(wrong: str, right: Iterable[str]) -> str:

@@ -61,7 +61,7 @@ def format_expr(expr: Expr) -> str:
 
 
 def pretty(expr: Expr) -> str:
-    """The text over several lines where one would be longer than 100 characters."""
+    """The text over several lines where one would be longer than 100 bytes."""
     return _pretty(expr, 0)
 
 
@@ -72,8 +72,8 @@ def _pretty(expr: Expr, level: int) -> str:
         return indent + expr.op + _pretty(expr.expr, level).strip()
     if isinstance(expr, Subquery):
         # Not indented where it is short, in keeping with promtool.
-        return line if len(line) <= MAX_LINE else _pretty(expr.expr, level) + _subquery_suffix(expr)
-    if len(line) <= MAX_LINE:
+        return line if _is_short(line) else _pretty(expr.expr, level) + _subquery_suffix(expr)
+    if _is_short(line):
         return indent + line
     match expr:
         case Aggregate():
@@ -87,6 +87,11 @@ def _pretty(expr: Expr, level: int) -> str:
             return f"{_pretty(left, level + 1)}\n{indent}{_operator(expr)}\n{_pretty(right, level + 1)}"
         case _:
             return indent + line
+
+
+def _is_short(line: str) -> bool:
+    """Bytes count, as they do for promtool."""
+    return len(line) <= MAX_LINE and (line.isascii() or len(line.encode(errors="replace")) <= MAX_LINE)
 
 
 def _pretty_list(parts: list[Expr] | tuple[Expr, ...], level: int) -> str:

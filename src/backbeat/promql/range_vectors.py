@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backbeat.model import gotext
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.model.samples import SampleBlock
@@ -198,7 +199,7 @@ def absent_labels(expr: Expr) -> Labels:
         if matcher.name == "__name__":
             continue
         if matcher.op == "=" and matcher.name not in seen:
-            fixed[matcher.name] = matcher.value
+            fixed[gotext.readable(matcher.name)] = gotext.readable(matcher.value)
             seen.add(matcher.name)
         else:
             fixed.pop(matcher.name, None)

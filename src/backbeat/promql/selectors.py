@@ -5,12 +5,14 @@ In:  tokens. Out: a VectorSelector, or label names; nothing here reads an expres
 
 from __future__ import annotations
 
+from backbeat.model import gotext
 from backbeat.model.errors import RegexError
 from backbeat.model.labels import METRIC_NAME
 from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.promql import lexer
 from backbeat.promql.ast import Span, VectorSelector
 from backbeat.promql.lexer import IDENTIFIER, METRIC_IDENTIFIER, STRING, Token
+from backbeat.promql.names import is_label_name
 from backbeat.promql.tokens import TokenReader
 
 METRIC_WORDS = (
@@ -47,8 +49,8 @@ def _grouping_label(tokens: TokenReader) -> str:
     token = tokens.peek()
     if token.kind == STRING:
         name = tokens.string()
-        if not name:
-            raise tokens.mistake(token.start, 'invalid label name for grouping: ""')
+        if not is_label_name(name):
+            raise tokens.mistake(token.start, f"invalid label name for grouping: {gotext.quote(name)}")
         return name
     if token.kind not in (IDENTIFIER, METRIC_IDENTIFIER) and token.kind not in LABEL_WORDS:
         raise tokens.unexpected("grouping opts", "label")

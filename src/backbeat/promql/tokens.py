@@ -102,7 +102,7 @@ class TokenReader:
     def string(self) -> str:
         token = self.take()
         try:
-            return gotext.unquote(token.text)
+            return gotext.unquote(token.text, any_bytes=True)
         except ValueError as error:
             quoted = gotext.quote(token.text)
             raise self.mistake(token.start, f"error unquoting string {quoted}: {error}") from None

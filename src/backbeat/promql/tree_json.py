@@ -37,7 +37,7 @@ def to_json(expr: Expr) -> Json:
         case NumberLiteral(value):
             return {"type": "numberLiteral", "val": gotext.positional(value)}
         case StringLiteral(value):
-            return {"type": "stringLiteral", "val": value}
+            return {"type": "stringLiteral", "val": gotext.readable(value)}
         case Paren(inner):
             return {"type": "parenExpr", "expr": to_json(inner)}
         case Unary(op, inner):
@@ -117,7 +117,11 @@ def _selector(node: VectorSelector) -> Json:
 
 
 def _matcher(matcher: Matcher) -> Json:
-    return {"name": matcher.name, "value": matcher.value, "type": str(matcher.op)}
+    return {
+        "name": gotext.readable(matcher.name),
+        "value": gotext.readable(matcher.value),
+        "type": str(matcher.op),
+    }
 
 
 def _subquery(node: Subquery) -> Json:

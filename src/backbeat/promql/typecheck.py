@@ -190,19 +190,19 @@ class _Checker:
         if most is not None and count > most:
             raise self.mistake(node.span, f"expected at most {most} {where}")
         if node.function == "info" and count > 1:
-            self.info_selector(node.args[1])
+            self.info_selector(node, node.args[1])
         for index, arg in enumerate(node.args):
             if node.function == "info" and index == 1:
                 continue  # its selector may match everything
             self.expect(arg, signature.argument(index), f'call to function "{node.function}"')
         return signature.returns
 
-    def info_selector(self, arg: Expr) -> None:
+    def info_selector(self, call: Call, arg: Expr) -> None:
         """info()'s second argument is braces alone: which info series and which of their labels."""
         found = value_type(arg)
         if found is not ValueType.VECTOR:
             raise self.mistake(
-                arg.span, f'expected type instant vector in call to function "info", got {shown(found)}'
+                call.span, f'expected type instant vector in call to function "info", got {shown(found)}'
             )
         if not isinstance(arg, VectorSelector):
             raise self.mistake(arg.span, "expected label selectors only")

@@ -184,7 +184,7 @@ def _histogram_quantile(ev: Evaluation, node: Call, grid: Grid) -> Vector:
 
 def _histogram_quantiles(ev: Evaluation, node: Call, grid: Grid) -> Vector:
     vector = ev.vector(node.args[0], grid)
-    label = ev.text(node.args[1])
+    label = gotext.readable(ev.text(node.args[1]))
     quantiles = [ev.scalar(arg, grid) for arg in node.args[2:]]
     for q, arg in zip(quantiles, node.args[2:], strict=True):
         _check_quantile(ev, q, arg)

@@ -8,19 +8,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from backbeat.model import gotext
 from backbeat.model.errors import RegexError
 from backbeat.model.labels import METRIC_NAME, Labels
 from backbeat.model.matchers import compile_regex
 from backbeat.promql.ast import Call
 from backbeat.promql.evaluation import Evaluation, Operator, fail
+from backbeat.promql.names import is_label_name
 from backbeat.promql.vector import Grid, Vector, merged
 
 _REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))", re.ASCII)
-
-
-def _is_label_name(name: str) -> bool:
-    """Prometheus 3 takes any UTF-8 text that is not empty."""
-    return bool(name)
 
 
 def expand(template: str, groups: Mapping[str, str]) -> str:
@@ -39,7 +36,7 @@ def _label_replace(ev: Evaluation, node: Call, grid: Grid) -> Vector:
         regex = compile_regex(pattern)
     except RegexError as error:
         raise fail(f"invalid regular expression in label_replace(): {pattern}") from error
-    if not _is_label_name(target):
+    if not is_label_name(target):
         raise fail(f"invalid destination label name in label_replace(): {target}")
     names = {number: name for name, number in regex.groupindex.items()}
     vector = ev.vector(node.args[0], grid)
@@ -56,7 +53,7 @@ def _label_replace(ev: Evaluation, node: Call, grid: Grid) -> Vector:
                 texts = [match[0], *match.groups()]
                 groups = {str(number): text or "" for number, text in enumerate(texts)}
                 groups |= {name: groups[str(number)] for number, name in names.items()}
-                replaced[value] = expand(template, groups)
+                replaced[value] = gotext.readable(expand(template, groups))
         result = replaced[value]
         changed[row] = result is not None
         new.append(labels if result is None else labels.set({target: result}))
@@ -65,10 +62,11 @@ def _label_replace(ev: Evaluation, node: Call, grid: Grid) -> Vector:
 
 def _label_join(ev: Evaluation, node: Call, grid: Grid) -> Vector:
     target, separator, *sources = (ev.text(arg) for arg in node.args[1:])
+    separator = gotext.readable(separator)
     for source in sources:
-        if not _is_label_name(source):
+        if not is_label_name(source):
             raise fail(f"invalid source label name in label_join(): {source}")
-    if not _is_label_name(target):
+    if not is_label_name(target):
         raise fail(f"invalid destination label name in label_join(): {target}")
     vector = ev.vector(node.args[0], grid)
     new = [

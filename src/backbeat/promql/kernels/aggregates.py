@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
-from backbeat.promql.kernels.folds import two_sum
+from backbeat.promql.kernels.folds import add_in_turn, may_overflow, two_sum
 from backbeat.promql.kernels.quantiles import of_sorted
 
 _CANCELLED = 1e-4
@@ -59,7 +59,10 @@ def sums(groups: Groups, values: Float64s, present: Bools) -> Float64s:
     filled = values if bool(present.all()) else np.where(present, values, 0.0)
     filled = groups.sort(filled)
     plain = np.add.reduceat(filled, groups.starts, axis=0)
-    if float(filled.min(initial=0.0)) >= 0.0:
+    lowest = float(filled.min(initial=0.0))
+    if may_overflow(filled, lowest):
+        return _sums_in_turn(groups, filled)
+    if lowest >= 0.0:
         return plain  # nothing can cancel
     magnitude = np.add.reduceat(np.abs(filled), groups.starts, axis=0)
     cancelled = np.abs(plain) < magnitude * _CANCELLED
@@ -67,6 +70,17 @@ def sums(groups: Groups, values: Float64s, present: Bools) -> Float64s:
         rows = filled[groups.starts[group] : groups.ends[group]]
         plain[group] = _compensated(rows)
     return plain
+
+
+def _sums_in_turn(groups: Groups, rows: Float64s) -> Float64s:
+    """Sums in the order of the series: it decides where a sum becomes too large."""
+    out = np.empty((len(groups.starts), rows.shape[1]))
+    for group, (begin, end) in enumerate(zip(groups.starts.tolist(), groups.ends.tolist(), strict=True)):
+        total, lost = rows[begin], np.zeros(rows.shape[1])
+        for row in range(begin + 1, end):
+            total, lost = add_in_turn(total, lost, rows[row])
+        out[group] = np.where(np.isinf(total), total, total + lost)
+    return out
 
 
 def _compensated(rows: Float64s) -> Float64s:

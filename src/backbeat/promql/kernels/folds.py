@@ -16,6 +16,7 @@ import numpy as np
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
 from backbeat.promql.kernels.windows import Array, Columns, Windows
 
+_HUGE = 1e300
 State = tuple[Array, ...]
 Merge = Callable[[State, State], State]
 
@@ -91,13 +92,42 @@ def sums(windows: Windows) -> Float64s:
     out = np.empty(windows.shape)
     for rows, _, block in windows.parts():
         values = block.columns.values
-        if float(values.min(initial=0.0)) >= 0.0:
+        lowest = float(values.min(initial=0.0))
+        if may_overflow(values, lowest):
+            out[rows] = _sums_in_turn(block)
+        elif lowest >= 0.0:
             # Nothing cancels, and adding by halves rounds no more than a few times.
             (out[rows],) = fold(block, (values,), _add)
         else:
             total, lost = fold(block, (values, np.zeros_like(values)), _merge_sums)
             out[rows] = np.where(np.isfinite(total), total + lost, total)
     return out
+
+
+def may_overflow(values: Float64s, lowest: float) -> bool:
+    """Whether a sum of finite values could be too large, or nearly so; lowest: their minimum."""
+    if lowest >= -_HUGE and float(values.max(initial=0.0)) <= _HUGE:
+        return False
+    return bool((np.isfinite(values) & (np.abs(values) > _HUGE)).any())
+
+
+def add_in_turn(total: Float64s, lost: Float64s, value: Float64s) -> tuple[Float64s, Float64s]:
+    """One more term of a Kahan sum, as Prometheus adds it."""
+    new = total + value
+    change = np.where(np.abs(total) >= np.abs(value), (total - new) + value, (value - new) + total)
+    return new, np.where(np.isinf(new), 0.0, lost + change)
+
+
+def _sums_in_turn(windows: Windows) -> Float64s:
+    """Sums in the order of the samples: it decides where a sum becomes too large."""
+    counts = windows.spread(windows.counts)
+    total, lost = np.zeros(windows.shape), np.zeros(windows.shape)
+    for place in range(int(counts.max(initial=0))):
+        value = windows.take(windows.columns.values, windows.lo + place)
+        there = place < counts
+        more, rest = add_in_turn(total, lost, value)
+        total, lost = np.where(there, more, total), np.where(there, rest, lost)
+    return np.where(np.isinf(total), total, total + lost)
 
 
 def _largest(one: State, two: State) -> State:
