@@ -61,7 +61,7 @@ receivers: [{name: a}, {name: b}]
         False,
     )
     assert leaf.active_time_intervals == ()
-    assert [str(each) for each in leaf.matchers] == ['a=~"b.*"', 'z="y"']
+    assert [str(each) for each in leaf.matchers] == ['a=~"^(?:b.*)$"', 'z="y"']
     assert leaf.labels == (("x", "1"), ("y", "2"))
 
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from backbeat.alerting.changes import Changes
 from backbeat.alerting.counters import Counters
 from backbeat.alerting.dedup import Decision, decide
+from backbeat.alerting.ordering import alert_order
 from backbeat.alerting.outbox import LaneId, Outbox, Random, backoff_ms
 from backbeat.alerting.pipeline import Flush
-from backbeat.model.alerts import Alert, Delivery, Notification
+from backbeat.model.alerts import Delivery, Notification
 from backbeat.model.labels import Labels
 from backbeat.state.records import Destination, Event, EventKind, LogEntry, Message, MessageState
 
@@ -134,7 +135,7 @@ class Ledger:
         changes.events.append(_message_event(flush.now_ms, EventKind.QUEUED, message, decision.reason))
 
     def _notification(self, to: Destination, decision: Decision, flush: Flush) -> Notification:
-        shown = sorted((flush.alerts[name] for name in decision.shown), key=_display_order)
+        shown = sorted((flush.alerts[name] for name in decision.shown), key=alert_order)
         parts = (to.group_key, to.receiver, to.integration, str(flush.now_ms), *sorted(flush.alerts))
         return Notification(
             receiver=to.receiver,
@@ -227,12 +228,6 @@ _ORPHAN = "its receiver is no longer in the configuration"
 
 def _expiry(flush: Flush) -> int:
     return flush.now_ms + min(2 * flush.route.repeat_interval_ms, _LONGEST_KEPT_MS)
-
-
-def _display_order(alert: Alert) -> tuple[bool, str, bool, str, int, Labels]:
-    """By job, then instance (those without come last), then by labels."""
-    job, instance = alert.labels.get("job"), alert.labels.get("instance")
-    return (not job, job, not instance, instance, len(alert.labels), alert.labels)
 
 
 def _message_event(now_ms: int, kind: EventKind, message: Message, reason: str, detail: str = "") -> Event:

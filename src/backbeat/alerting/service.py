@@ -27,7 +27,7 @@ from backbeat.model.alerts import Alert, Channel, Delivery
 from backbeat.model.clock import Now
 from backbeat.model.errors import BackbeatError
 from backbeat.state import State, store
-from backbeat.state.records import Event, EventKind, Message, MessageState, Silence
+from backbeat.state.records import Event, EventKind, Message, MessageState, Silence, SilenceState
 
 NOBODY = AlertmanagerConfig(path="", text="", route=Route(receiver=""), receivers=())
 """For a Backbeat without alertmanager.yml: alerts are kept and shown, and nobody is told."""
@@ -254,12 +254,18 @@ class Alerting:
             self._core.silences.keep(silence)
 
     def silences(self) -> list[Silence]:
-        """All that are kept: by state, the expired last."""
+        """All that are kept: those that end first, those that begin first, those that ended last."""
         now_ms = self._now()
-        rank = {"active": 0, "pending": 1, "expired": 2}
-        return sorted(
-            self._core.silences.all(), key=lambda each: (rank[each.state(now_ms)], each.ends_at_ms, each.id)
-        )
+
+        def order(silence: Silence) -> tuple[int, int, str]:
+            state = silence.state(now_ms)
+            if state is SilenceState.ACTIVE:
+                return (0, silence.ends_at_ms, silence.id)
+            if state is SilenceState.PENDING:
+                return (1, silence.starts_at_ms, silence.id)
+            return (2, -silence.ends_at_ms, silence.id)
+
+        return sorted(self._core.silences.all(), key=order)
 
     def silence(self, silence_id: str) -> Silence:
         """Raises UnknownSilence."""

@@ -6,7 +6,7 @@ Reads the core's memory; changes nothing. What keeps an alert quiet is asked now
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +14,7 @@ from backbeat.alerting.book import Entry
 from backbeat.alerting.core import Core
 from backbeat.alerting.groups import Group
 from backbeat.alerting.matching import accepts_all
+from backbeat.alerting.ordering import alert_order, labels_order
 from backbeat.alerting.pipeline import muting_intervals
 from backbeat.model.alerts import Alert
 from backbeat.model.labels import Labels
@@ -27,6 +28,8 @@ class AlertState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlertStatus:
+    """state: whether a silence or an inhibition keeps it quiet; time intervals (`muted_by`) mute groups."""
+
     state: AlertState
     silenced_by: tuple[str, ...] = ()
     inhibited_by: tuple[str, ...] = ()
@@ -97,7 +100,7 @@ def alerts(core: Core, wanted: Filter, now_ms: int) -> list[AlertView]:
         if not accepts_all(wanted.matchers, labels):
             continue
         groups = core.groups.of(entry)
-        receivers = tuple(group.receiver for group in groups)
+        receivers = tuple(node.route.receiver for node in core.groups.root.match(labels))
         if not any(wanted.wants_receiver(name) for name in receivers):
             continue
         status = _status(core, entry, labels, groups, now_ms)
@@ -109,13 +112,22 @@ def alerts(core: Core, wanted: Filter, now_ms: int) -> list[AlertView]:
 def groups(core: Core, wanted: Filter, now_ms: int) -> list[GroupView]:
     """The groups that have a firing alert, by labels and receiver."""
     by_fingerprint = {view.fingerprint: view for view in alerts(core, wanted, now_ms)}
+    wanted_groups = [group for group in core.groups if wanted.wants_receiver(group.receiver)]
+    receivers: dict[str, list[str]] = {}
+    for group in wanted_groups:
+        for fingerprint in group.alerts:
+            receivers.setdefault(fingerprint, []).append(group.receiver)
     found: list[GroupView] = []
-    for group in core.groups:
-        inside = [by_fingerprint[name] for name in group.alerts if name in by_fingerprint]
+    for group in wanted_groups:
+        inside = [
+            replace(by_fingerprint[name], receivers=tuple(sorted(receivers[name])))
+            for name in group.alerts
+            if name in by_fingerprint
+        ]
         muted_by, _ = muting_intervals(group.node.route, core.intervals, now_ms)
-        if inside and wanted.wants_receiver(group.receiver) and (wanted.muted or not muted_by):
+        if inside and (wanted.muted or not muted_by):
             found.append(_group_view(group, inside, muted_by))
-    return sorted(found, key=lambda view: (view.labels, view.receiver))
+    return sorted(found, key=lambda view: (labels_order(view.labels), view.receiver))
 
 
 def _group_view(group: Group, inside: list[AlertView], muted_by: tuple[str, ...]) -> GroupView:
@@ -124,7 +136,7 @@ def _group_view(group: Group, inside: list[AlertView], muted_by: tuple[str, ...]
         group.receiver,
         group.labels,
         Labels.of(group.node.route.labels),
-        tuple(sorted(inside, key=lambda view: view.alert.labels)),
+        tuple(sorted(inside, key=lambda view: alert_order(view.alert))),
         group.due_ms,
         muted_by,
     )
@@ -133,12 +145,11 @@ def _group_view(group: Group, inside: list[AlertView], muted_by: tuple[str, ...]
 def _status(
     core: Core, entry: Entry, labels: Mapping[str, str], groups: Sequence[Group], now_ms: int
 ) -> AlertStatus:
-    silenced_by = core.silences.muting(labels, now_ms)
+    silenced_by = tuple(sorted(core.silences.muting(labels, now_ms)))
     inhibition = core.inhibited_by(entry.fingerprint, now_ms)
     muted_by: tuple[str, ...] = ()
     mutings = [muting_intervals(group.node.route, core.intervals, now_ms)[0] for group in groups]
     if mutings and all(mutings):
         muted_by = tuple(dict.fromkeys(name for names in mutings for name in names))
-    is_quiet = bool(silenced_by or inhibition or muted_by)
-    state = AlertState.SUPPRESSED if is_quiet else AlertState.ACTIVE
+    state = AlertState.SUPPRESSED if silenced_by or inhibition else AlertState.ACTIVE
     return AlertStatus(state, silenced_by, (inhibition.source,) if inhibition else (), muted_by)

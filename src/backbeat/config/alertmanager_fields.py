@@ -5,7 +5,7 @@ What sections say together (receivers that exist, what is taken from `global`) s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backbeat.config.http_fields import HEADER, HTTP_CONFIG, TLS_CONFIG
 from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEMPLATE, TEXT, OneOf, Url, text_of, texts
@@ -85,10 +85,12 @@ class Match:
         if not isinstance(text, str):
             return None
         try:
-            return make_matcher(name, self.op, text)
+            matcher = make_matcher(name, self.op, text)
         except MatcherError as error:
             reading.error(node, path, str(error))
             return None
+        # Alertmanager keeps the pattern with its anchors, and group keys show it so.
+        return replace(matcher, value=f"^(?:{text})$") if self.op == "=~" else matcher
 
 
 MATCHERS = ListOf(MatcherLine(), what='a list of matchers such as [severity="critical"]')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from starlette.routing import Route
 from backbeat import __version__
 from backbeat.alerting import (
     Alerting,
+    AlertState,
     AlertView,
     Filter,
     GroupView,
@@ -74,7 +76,7 @@ class AlertmanagerAPI:
 
     async def alerts(self, request: Request) -> Response:
         wanted = _filter(await Parameters.of(request))
-        return _answer(request, [_alert_view(view) for view in self._alerting.alerts(wanted)])
+        return _answer(request, [_alert_view(view, ()) for view in self._alerting.alerts(wanted)])
 
     async def groups(self, request: Request) -> Response:
         wanted = _filter(await Parameters.of(request))
@@ -94,7 +96,7 @@ class AlertmanagerAPI:
         shown = [
             self._silence(one)
             for one in self._alerting.silences()
-            if all(any(_accepts(wanted, own) for own in one.matchers) for wanted in matchers)
+            if all(wanted in one.matchers for wanted in matchers)
         ]
         return _answer(request, shown)
 
@@ -218,10 +220,6 @@ def _matcher(matcher: Matcher) -> dict[str, Any]:
     }
 
 
-def _accepts(wanted: Matcher, own: Matcher) -> bool:
-    return wanted.name == own.name and wanted.matches(own.value)
-
-
 def _matchers(texts: list[str]) -> list[Matcher]:
     try:
         return [matcher for text in texts for matcher in parse_matchers(text)]
@@ -243,8 +241,10 @@ def _filter(params: Parameters) -> Filter:
     )
 
 
-def _alert_view(view: AlertView) -> dict[str, Any]:
+def _alert_view(view: AlertView, muted_by: Sequence[str]) -> dict[str, Any]:
+    """muted_by: what mutes the group in which the alert is shown; on its own, nothing does."""
     alert, status = view.alert, view.status
+    state = AlertState.SUPPRESSED if muted_by else status.state
     return {
         "annotations": dict(alert.annotations),
         "endsAt": rfc3339(alert.ends_at_ms),
@@ -253,9 +253,9 @@ def _alert_view(view: AlertView) -> dict[str, Any]:
         "startsAt": rfc3339(alert.starts_at_ms),
         "status": {
             "inhibitedBy": list(status.inhibited_by),
-            "mutedBy": list(status.muted_by),
+            "mutedBy": list(muted_by),
             "silencedBy": list(status.silenced_by),
-            "state": str(status.state),
+            "state": str(state),
         },
         "updatedAt": rfc3339(alert.updated_at_ms),
         "generatorURL": alert.generator_url,
@@ -265,7 +265,8 @@ def _alert_view(view: AlertView) -> dict[str, Any]:
 
 def _group_view(view: GroupView) -> dict[str, Any]:
     return {
-        "alerts": [_alert_view(one) for one in view.alerts],
+        "alerts": [_alert_view(one, view.muted_by) for one in view.alerts],
         "labels": dict(view.labels),
         "receiver": {"name": view.receiver},
+        "routeLabels": dict(view.route_labels),
     }
