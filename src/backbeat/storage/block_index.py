@@ -104,6 +104,12 @@ class BlockIndex:
                 result = small[find_sorted(large, small) >= 0]
         return result
 
+    def names(self) -> list[str]:
+        return list(self._values)
+
+    def values(self, name: str) -> list[str]:
+        return list(self._values.get(name, ()))
+
     def of_keys(self, keys: Keys) -> Int32s:
         """Series with these keys, sorted."""
         found: Int32s = np.flatnonzero(np.isin(self.keys, keys)).astype(np.int32)

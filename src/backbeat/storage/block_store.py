@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from backbeat.storage.tombstones import Tombstone
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
 NEVER_MS = -(2**63)
 _INDEX_BUDGET_BYTES = 256 << 20
 
@@ -80,21 +82,27 @@ class BlockStore:
             block for block in self._blocks if block.meta.min_ms <= end_ms and block.meta.max_ms >= start_ms
         ]
 
-    def _gather(
-        self, start_ms: int, end_ms: int, ask: Callable[[Block], dict[str, list[Part]]]
-    ) -> dict[str, list[Part]]:
-        result: dict[str, list[Part]] = {}
+    def ask(self, start_ms: int, end_ms: int, question: Callable[[Block], Answer]) -> list[Answer]:
+        """Ask every block that overlaps [start_ms, end_ms]; one that cannot answer is set aside."""
+        answers: list[Answer] = []
         for block in self.overlapping(start_ms, end_ms):
             try:
-                found = ask(block)
+                answers.append(question(block))
             except (UnreadableBlock, OSError) as error:
                 if block not in self._blocks:
                     # It was merged or deleted meanwhile: ask those that are there now.
-                    return self._gather(start_ms, end_ms, ask)
+                    return self.ask(start_ms, end_ms, question)
                 self._set([each for each in self._blocks if each is not block])
                 self._set_aside(block.path, error)
                 continue
             self._note_use(block)
+        return answers
+
+    def _gather(
+        self, start_ms: int, end_ms: int, question: Callable[[Block], dict[str, list[Part]]]
+    ) -> dict[str, list[Part]]:
+        result: dict[str, list[Part]] = {}
+        for found in self.ask(start_ms, end_ms, question):
             for cohort, parts in found.items():
                 result.setdefault(cohort, []).extend(parts)
         return result

@@ -76,13 +76,13 @@ class HeadCohort:
         """New columns for these series. first: the number of the first, when the log says so."""
         if first is not None and first > self.width:
             self.add_columns([-1] * (first - self.width))
-        first = self.width
-        for number in numbers:
-            if self.width == len(self.ids):
-                self.ids = np.resize(self.ids, 2 * self.width)
-                self._slot_of = np.concatenate([self._slot_of, np.full(self.width, -1, np.int32)])
-            self.ids[self.width] = number
-            self.width += 1
+        own = list(numbers)
+        first, self.width = self.width, self.width + len(own)
+        if self.width > len(self.ids):
+            room = max(self.width, 2 * len(self.ids))
+            self.ids = np.resize(self.ids, room)
+            self._slot_of = np.concatenate([self._slot_of, np.full(room - len(self._slot_of), -1, np.int32)])
+        self.ids[first : self.width] = own
         return range(first, self.width)
 
     def layout(self, key: bytes) -> Layout | None:

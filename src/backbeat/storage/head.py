@@ -26,7 +26,7 @@ from backbeat.storage import records
 from backbeat.storage.assemble import Part
 from backbeat.storage.chunks import HeadChunk, RawChunk
 from backbeat.storage.cohort import HeadCohort, Layout, times_within
-from backbeat.storage.keys import Keys, find_sorted
+from backbeat.storage.keys import Keys, find_sorted, key_of
 from backbeat.storage.options import StorageOptions
 from backbeat.storage.series_table import SeriesTable
 from backbeat.storage.wal import WriteAheadLog
@@ -121,8 +121,9 @@ class Head:
                     column = cohort.width + fresh.setdefault(labels, len(fresh))
                 found[place] = column
             if fresh:
-                self.wal.define(records.columns_record(cohort.number, cohort.width, list(fresh)))
-                self.place(cohort, fresh)
+                keys: Keys = np.array([key_of(labels) for labels in fresh], np.uint64)
+                self.wal.define(records.columns_record(cohort.number, cohort.width, list(fresh), keys))
+                self.place(cohort, list(fresh), keys)
             return found
 
     def _column(self, cohort: HeadCohort, labels: Labels) -> int:
@@ -134,12 +135,24 @@ class Head:
         return next((column for at, column in self.table.places(number) if at == cohort.number), -1)
 
     def place(
-        self, cohort: HeadCohort, series: Sequence[Labels] | dict[Labels, int], first: int | None = None
+        self, cohort: HeadCohort, series: Sequence[Labels], keys: Keys, first: int | None = None
     ) -> None:
-        """Give series the next columns of the cohort."""
-        numbers = [self.table.add(labels) for labels in series]
+        """Give series the next columns. first: the number of the first, when the log says so."""
+        add = self.table.add
+        numbers = [add(labels, key) for labels, key in zip(series, keys.tolist(), strict=True)]
         for number, column in zip(numbers, cohort.add_columns(numbers, first), strict=True):
             self._note_place(cohort, number, column)
+
+    def place_new(self, cohort: HeadCohort, columns: records.Columns) -> bool:
+        """As `place`, for series that are all new; False, and nothing done, if some is known."""
+        numbers = self.table.add_all(columns)
+        if numbers is None:
+            return False
+        own = cohort.add_columns(numbers.tolist(), columns.first)
+        self.table.place_cohort[numbers], self.table.place_column[numbers] = cohort.number, own
+        if cohort.irregular:
+            self.table.home_cohort[numbers], self.table.home_column[numbers] = cohort.number, own
+        return True
 
     def layout(self, cohort: HeadCohort, columns: Int32s) -> Layout:
         """The layout of a row with these columns."""
@@ -164,7 +177,8 @@ class Head:
     def _wake(self, cohort: HeadCohort, column: int) -> None:
         """Bring a forgotten series back, whose column the caller still knows."""
         labels = cohort.wake(column)
-        self.wal.define(records.columns_record(cohort.number, column, [labels]))
+        key: Keys = np.array([key_of(labels)], np.uint64)
+        self.wal.define(records.columns_record(cohort.number, column, [labels], key))
         self.restore_column(cohort, column, labels)
 
     def restore_column(self, cohort: HeadCohort, column: int, labels: Labels) -> None:

@@ -211,8 +211,8 @@ class Keeper:
             content.append(records.cohort_record(cohort.number, cohort.name, cohort.irregular))
             with head.lock:
                 runs = _runs(cohort.ids[: cohort.width].copy())
-                series = [(first, head.labels_of(ids)) for first, ids in runs]
-            content += [records.columns_record(cohort.number, first, labels) for first, labels in series]
+                series = [(first, head.labels_of(ids), head.table.keys[ids]) for first, ids in runs]
+            content += [records.columns_record(cohort.number, *each) for each in series]
         content += self._kept_definitions(layouts)
         files = wal.prepare_definitions(b"".join(content))
         with head.lock:

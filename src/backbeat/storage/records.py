@@ -22,6 +22,7 @@ from backbeat.storage.keys import Keys
 MAGIC = b"\xbbBr1"
 HEADER = struct.Struct("<4sIII")
 _CHECKED = struct.Struct("<II")
+_COLUMNS = struct.Struct("<IIII")
 _LAYOUT = struct.Struct("<II")
 _ROWS = struct.Struct("<II")
 _DELETE = struct.Struct("<qq")
@@ -64,8 +65,37 @@ def cohort_record(cohort: int, name: str, irregular: bool) -> bytes:
     return frame(Kind.COHORT, orjson.dumps([cohort, name, irregular]))
 
 
-def columns_record(cohort: int, first: int, series: Sequence[Labels]) -> bytes:
-    return frame(Kind.COLUMNS, orjson.dumps([cohort, first, [tuple(labels) for labels in series]]))
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Series in the columns of a cohort from `first` on.
+
+    keys:  (series,)
+    sizes: (series,) how many labels each has
+    refs:  (labels,) place in `pairs` of each label, series after series
+    pairs: the (name, value) pairs that occur
+    """
+
+    cohort: int
+    first: int
+    keys: Keys
+    sizes: Int32s
+    refs: Int32s
+    pairs: Sequence[tuple[str, str]]
+
+    def labels(self) -> list[Labels]:
+        pairs = self.pairs
+        flat = [pairs[ref] for ref in self.refs.tolist()]
+        ends = np.cumsum(self.sizes).tolist()
+        return [Labels(flat[begin:end]) for begin, end in zip([0, *ends], ends, strict=False)]
+
+
+def columns_record(cohort: int, first: int, series: Sequence[Labels], keys: Keys) -> bytes:
+    pairs: dict[tuple[str, str], int] = {}
+    refs = np.array([pairs.setdefault(pair, len(pairs)) for labels in series for pair in labels], np.int32)
+    sizes = np.array([len(labels) for labels in series], np.int32)
+    texts = orjson.dumps([text for pair in pairs for text in pair])
+    header = _COLUMNS.pack(cohort, first, len(series), len(refs))
+    return frame(Kind.COLUMNS, header, keys.tobytes(), sizes.tobytes(), refs.tobytes(), texts)
 
 
 def layout_record(cohort: int, layout: int, columns: Int32s) -> bytes:
@@ -89,6 +119,16 @@ def row_record(layout: int, timestamp_ms: int, values: Float64s) -> bytes:
 
 def delete_record(start_ms: int, end_ms: int, keys: Keys) -> bytes:
     return frame(Kind.DELETE, _DELETE.pack(start_ms, end_ms), keys.tobytes())
+
+
+def read_columns(payload: memoryview) -> Columns:
+    cohort, first, count, labels = _COLUMNS.unpack_from(payload)
+    at = _COLUMNS.size
+    keys = np.frombuffer(payload, np.uint64, count, at)
+    sizes = np.frombuffer(payload, np.int32, count, at + 8 * count)
+    refs = np.frombuffer(payload, np.int32, labels, at + 12 * count)
+    texts = orjson.loads(payload[at + 12 * count + 4 * labels :])
+    return Columns(cohort, first, keys, sizes, refs, list(zip(texts[::2], texts[1::2], strict=True)))
 
 
 def read_layout(payload: memoryview) -> tuple[int, int, Int32s]:

@@ -15,7 +15,6 @@ import numpy as np
 import orjson
 
 from backbeat.model.arrays import Float64s, Int32s, Int64s
-from backbeat.model.labels import Labels
 from backbeat.storage import records
 from backbeat.storage.cohort import Layout
 from backbeat.storage.deletion import delete_from_head
@@ -60,13 +59,13 @@ def replay(directory: Path, head: Head, quarantine: Quarantine) -> ReplayReport:
     """Bring the head to where the log ends."""
     report = ReplayReport()
     known = _Known()
-    columns: dict[tuple[int, int], list[Labels]] = {}
+    columns: dict[tuple[int, int], records.Columns] = {}
     raw_layouts: dict[int, tuple[int, Int32s]] = {}
     for path in definition_files(directory):
         for record in _whole_records(path, quarantine, report):
             _read_definition(record, head, known, columns, raw_layouts)
-    for (number, first), series in sorted(columns.items()):
-        _restore_columns(head, number, first, series)
+    for _, own_columns in sorted(columns.items()):
+        _restore_columns(head, own_columns)
     for layout, (number, own) in raw_layouts.items():
         _restore_layout(head, known, layout, number, own)
     for segment, path in segments(directory):
@@ -86,7 +85,7 @@ def _read_definition(
     record: Record,
     head: Head,
     known: _Known,
-    columns: dict[tuple[int, int], list[Labels]],
+    columns: dict[tuple[int, int], records.Columns],
     layouts: dict[int, tuple[int, Int32s]],
 ) -> None:
     if record.kind == Kind.COHORT:
@@ -94,10 +93,11 @@ def _read_definition(
         if number not in head.cohorts:
             head.restore_cohort(number, name, irregular)
     elif record.kind == Kind.COLUMNS:
-        number, first, series = orjson.loads(record.payload)
+        found = records.read_columns(record.payload)
         # A column that was forgotten and came back is defined again, alone.
-        if len(series) > len(columns.get((number, first), ())):
-            columns[number, first] = [Labels((name, value) for name, value in pairs) for pairs in series]
+        known_before = columns.get((found.cohort, found.first))
+        if known_before is None or len(found.keys) > len(known_before.keys):
+            columns[found.cohort, found.first] = found
     elif record.kind == Kind.LAYOUT:
         number, layout, own = records.read_layout(record.payload)
         layouts[layout] = (number, own)
@@ -109,17 +109,20 @@ def _read_definition(
         known.cuts.append((segment, through_ms))
 
 
-def _restore_columns(head: Head, number: int, first: int, series: list[Labels]) -> None:
+def _restore_columns(head: Head, columns: records.Columns) -> None:
+    number, first = columns.cohort, columns.first
     cohort = head.cohorts.get(number)
     if cohort is None:
         log.error("the log defines columns of cohort %d, whose own definition was lost", number)
         cohort = head.restore_cohort(number, f"recovered/{number}", irregular=True)
     if first >= cohort.width:
-        head.place(cohort, series, first)
+        if not head.place_new(cohort, columns):
+            head.place(cohort, columns.labels(), columns.keys, first)
         return
-    for column, labels in enumerate(series, first):
+    for place, labels in enumerate(columns.labels()):
+        column = first + place
         if column >= cohort.width:
-            head.place(cohort, [labels], column)
+            head.place(cohort, [labels], columns.keys[place : place + 1], column)
         elif cohort.ids[column] < 0:
             head.restore_column(cohort, column, labels)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
 from backbeat.storage.keys import Keys, find_sorted, key_of
 from backbeat.storage.matching import accepted_values, refused_values
+from backbeat.storage.records import Columns
 
 NEVER = -(2**63)
 """time of the newest sample of a series without any"""
@@ -51,8 +53,8 @@ class SeriesTable:
     def __len__(self) -> int:
         return len(self.by_labels)
 
-    def add(self, labels: Labels) -> int:
-        """The number of the series, given now if it is new."""
+    def add(self, labels: Labels, key: int | None = None) -> int:
+        """The number of the series, given now if it is new; key: where it is known."""
         known = self.by_labels.get(labels)
         if known is not None:
             return known
@@ -65,7 +67,7 @@ class SeriesTable:
             self.labels.append(own)
             if number == len(self.keys):
                 self._grow()
-        self.keys[number] = key_of(own)
+        self.keys[number] = key_of(own) if key is None else key
         self.newest[number] = NEVER
         self.blocks_asked[number] = False
         self.place_cohort[number] = self.place_column[number] = -1
@@ -74,6 +76,34 @@ class SeriesTable:
         self._post(own, number)
         self.generation += 1
         return number
+
+    def add_all(self, columns: Columns) -> Int32s | None:
+        """The numbers of series that are all new, added at once; None, and nothing done, if some is known."""
+        if self._free:
+            return None
+        shared = [self._pairs.setdefault(pair, pair) for pair in columns.pairs]
+        series = replace(columns, pairs=shared).labels()
+        first, count = len(self.labels), len(series)
+        fresh = dict(zip(series, range(first, first + count), strict=True))
+        if len(fresh) < count or not self.by_labels.keys().isdisjoint(fresh):
+            return None
+        while first + count > len(self.keys):
+            self._grow()
+        numbers = np.arange(first, first + count, dtype=np.int32)
+        self.labels += series
+        self.by_labels |= fresh
+        self.keys[numbers] = columns.keys
+        self.newest[numbers], self.blocks_asked[numbers] = NEVER, False
+        for places in (self.place_cohort, self.place_column, self.home_cohort, self.home_column):
+            places[numbers] = -1
+        order = np.argsort(columns.refs, kind="stable")
+        members = np.repeat(numbers, columns.sizes)[order].tobytes()
+        ends = (4 * np.cumsum(np.bincount(columns.refs, minlength=len(shared)))).tolist()
+        for (name, value), begin, end in zip(shared, [0, *ends], ends, strict=False):
+            postings = self._postings.setdefault(name, {}).setdefault(value, array("i"))
+            postings.frombytes(members[begin:end])
+        self.generation += 1
+        return numbers
 
     def add_place(self, number: int, cohort: int, column: int) -> None:
         """Note that the series is this column of that cohort."""

@@ -5,6 +5,7 @@ Threads: appends come from one thread, selects from any, `maintain` from another
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Hashable, Sequence
@@ -32,6 +33,7 @@ from backbeat.storage.head import Head
 from backbeat.storage.irregular import append_samples
 from backbeat.storage.keeper import Keeper
 from backbeat.storage.keys import Keys
+from backbeat.storage.label_index import LabelIndex
 from backbeat.storage.locking import DirectoryLock
 from backbeat.storage.options import StorageOptions
 from backbeat.storage.replay import ReplayReport, replay
@@ -60,6 +62,7 @@ class Storage:
         self._head = head
         self._blocks = blocks
         self._keeper = keeper
+        self._label_index = LabelIndex(head, blocks)
         self._selector = Selector(head, blocks, head.options.cache_bytes)
         self._exemplars = ExemplarRing(head.options.max_exemplars)
 
@@ -108,12 +111,11 @@ class Storage:
 
     def label_names(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[str]:
         """Names of labels that those series have, sorted."""
-        return sorted({name for labels in self.series(matchers, start_ms, end_ms) for name, _ in labels})
+        return self._label_index.names(matchers, start_ms, end_ms)
 
     def label_values(self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[str]:
         """Values of the label among those series, sorted."""
-        pairs = {pair for labels in self.series(matchers, start_ms, end_ms) for pair in labels}
-        return sorted(value for own, value in pairs if own == name)
+        return self._label_index.values(name, matchers, start_ms, end_ms)
 
     def delete_series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> None:
         """Delete the samples in [start_ms, end_ms] of series that all matchers accept.
@@ -223,6 +225,9 @@ def open_storage(directory: Path, settings: StorageOptions, now: Now) -> Storage
     Raises WorldFailure where it cannot be used: held by another process, or not writable.
     """
     lock = DirectoryLock(directory)
+    is_collecting = gc.isenabled()
+    # Opening makes millions of objects that all stay: garbage is looked for afterwards.
+    gc.disable()
     try:
         return _open(directory, settings, now, lock)
     except OSError as error:
@@ -233,6 +238,9 @@ def open_storage(directory: Path, settings: StorageOptions, now: Now) -> Storage
     except BaseException:
         lock.release()
         raise
+    finally:
+        if is_collecting:
+            gc.enable()
 
 
 def _open(directory: Path, settings: StorageOptions, now: Now, lock: DirectoryLock) -> Storage:
