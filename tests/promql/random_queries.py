@@ -34,7 +34,7 @@ _NEW_RANGE_FUNCTIONS = (
 )
 _EXACT_AGGREGATIONS = ("min", "max", "count", "group")
 _AGGREGATIONS = ("sum", "avg", "stddev", "stdvar")
-_LABELS = ("job", "instance", "kind", "zone", "le", "nothing", "__name__")
+_LABELS = ("job", "instance", "kind", "zone", "le", "nothing", "__name__", '"lab el"')
 _PARTS = ("", "{job='api'}", "{instance=~'i1.*'}", "{job!='web',instance!~'i2'}", "{zone=''}", "{job=~'.+'}")
 
 
@@ -56,7 +56,19 @@ class RandomQueries:
             return self.scalar(2)
         if kind < 0.1:
             return self.chosen()
+        if kind < 0.13:
+            return self.bare()
+        if kind < 0.15 and self.newest:
+            return self.of_huge()
         return self.vector(self.chance.choice((1, 2, 2, 3)))
+
+    def bare(self) -> str:
+        """Samples as they are, which an instant query shows, and texts."""
+        mode = self.pick(" anchored", " smoothed") if self.newest and self.chance.random() < 0.3 else ""
+        selected = f"{self.selector()}[{self.duration()}]{mode}{self.modifiers()}"
+        if not self.newest:
+            return f"{self.selector()}[{self.duration()}] offset 90s"  # it fails with @
+        return self.pick(selected, f"({self.window(2)})", "'text'", self.window(2))
 
     def pick(self, *of: str) -> str:
         return self.chance.choice(of)
@@ -86,9 +98,13 @@ class RandomQueries:
             plain.append((1, lambda: f"min_of({self.scalar(depth - 1)}, {self.scalar(0)})"))
         return self.one_of(plain)
 
+    def remainder(self) -> str:
+        """Of numbers that are the same to the last bit, or a whole divisor is missing."""
+        return f"{self.instant()} % {self.matching()} {self.instant()}"
+
     def arithmetic(self) -> str:
         # Version 2 left the metric's name behind atan2.
-        return self.pick("+", "-", "*", "/", "%", "^", "atan2" if self.newest else "+")
+        return self.pick("+", "-", "*", "/", "^", "atan2" if self.newest else "+")
 
     def comparison(self) -> str:
         return self.pick("==", "!=", ">", "<", ">=", "<=")
@@ -122,7 +138,9 @@ class RandomQueries:
 
     def selector(self) -> str:
         if self.chance.random() < 0.06:
-            return self.pick("{__name__=~'g|m|c_total',job=~'api|web'}", "{__name__=~'half_.*'}")
+            # Version 2 refuses a minus before series that become one.
+            one = "{__name__=~'g|m|c_total',job=~'api|web'}"
+            return self.pick(one, "{__name__=~'half_.*'}" if self.newest else one)
         name = self.name()
         if name.startswith("{"):
             return name
@@ -152,18 +170,20 @@ class RandomQueries:
             (6, lambda: self.aggregation(depth, exact)),
             (6, lambda: self.binary(depth, exact)),
             (1, lambda: f"-{self.instant()}"),
+            (1, lambda: f"{self.pick('-', '+')}({self.vector(depth - 1, exact=exact)})"),
             (1, lambda: f"({self.vector(depth - 1, exact=exact)})"),
             (1, lambda: f"vector({self.scalar(depth - 1)})"),
             (1, lambda: f"absent({self.vector(depth - 1, exact=True)})"),
             (1, lambda: self.clamped(depth, exact)),
             (2, lambda: self.relabelled(depth, exact)),
+            (1, lambda: f"{self.instant()} % {self.number()}"),
+            (1, self.remainder),
             (1, lambda: self.counted("", depth)),
             (1, lambda: f"{self.chance.choice(_TIME_FUNCTIONS)}({self.pick('', self.vector(0))})"),
         ]
         if not exact:
             plain.append((4, lambda: f"{self.chance.choice(_FUNCTIONS)}({self.vector(depth - 1)})"))
             plain.append((3, lambda: self.quantiles(depth)))
-            plain.append((1 if self.newest else 0, self.of_huge))
             plain.append((1, lambda: f"{self.chance.choice(_PERIODIC_FUNCTIONS)}({self.instant()})"))
         if self.newest:
             plain.append((1, lambda: self.sorted_by_label(depth)))
@@ -242,12 +262,14 @@ class RandomQueries:
                 f"histogram_quantile({self.quantile()}, {inner})",
                 f"histogram_fraction({self.number()}, {self.scalar(1)}, {inner})",
                 # Of buckets that differ in spelling alone, Prometheus gets the second quantile wrong.
-                f"histogram_quantiles({inner.replace('odd', 'h')}, 'q', {self.quantile()}, 0.75)",
+                f"histogram_quantiles({inner.replace('odd', 'h')}, 'q', {self.pick('0.5', '0.9', '0', '-0.1', 'NaN')}, 0.75)",
             )
         return f"histogram_quantile({self.quantile()}, {inner})"
 
     def grouping(self) -> str:
-        labels = ", ".join(self.chance.sample(_LABELS, self.chance.randint(0, 3)))
+        labels = ", ".join(
+            self.chance.sample(_LABELS if self.newest else _LABELS[:-1], self.chance.randint(0, 3))
+        )
         return self.pick("", f"by ({labels})", f"without ({labels})")
 
     def chosen(self) -> str:
@@ -339,4 +361,11 @@ class RandomQueries:
             *(", {data!=''}", ", {version='v1',__name__=~'target_.*'}", ", {nothing=~'.*'}"),
             *(", {__name__!='target_info'}", ", {version!='v1'}"),
         )
-        return f"info({self.vector(depth - 1, exact=True)}{selector})"
+        # Prometheus finds info series only where another selector of the query reads, so windows are long.
+        inner = self.pick(
+            self.instant(),
+            f"-({self.instant()})",
+            f"{self.pick('max', 'count')} by (job, instance) ({self.instant()})",
+            f"{self.chance.choice(_CHOOSING_RANGE_FUNCTIONS)}({self.selector()}[20m])",
+        )
+        return f"info({inner}{selector})"

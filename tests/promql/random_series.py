@@ -111,7 +111,7 @@ class RandomSeries:
 
     def huge(self) -> Samples:
         """Numbers whose sum may be too large for a float, though their mean is not."""
-        numbers = (1.7e308, -1.7e308, 1e308, 9e307, 4.9e-324)
+        numbers = (1.7e308, -1.7e308, 1e308, 9e307, 1e-300)
         return [(at, self.chance.choice(numbers)) for at in self.times()]
 
     def whole_numbers(self) -> Samples:

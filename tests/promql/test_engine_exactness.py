@@ -9,7 +9,7 @@ from test_engine_queries import MINUTE, engine, instant
 
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
-from backbeat.model.results import BadQuery, Matrix, QueryError, Text
+from backbeat.model.results import BadQuery, Matrix, QueryError, RawSamples, Text
 from backbeat.promql.engine import Engine
 from backbeat.promql.go_floats import parse_float
 from backbeat.promql.parser import parse
@@ -160,3 +160,11 @@ def test_at_beyond_64_bits() -> None:
     assert instant(engine("a 1x20"), "a @ 17000001000000101") == {}
     assert instant(engine("a 1x20"), "a @ -17000001000000101 offset 5m") == {}
     assert instant(engine("a 1x20"), "a @ 9223372036854775 offset -5m") == {}
+
+
+def test_smoothed_samples_show_what_comes_after_the_window() -> None:
+    one = engine("a _ _ _ _ _ _ _ 7")
+    value = one.instant("a[2m] smoothed", 5 * MINUTE).value
+    assert isinstance(value, RawSamples)
+    assert [block.values.tolist() for block in value.blocks] == [[[7, 7]]]
+    assert instant(one, "increase(a[2m] smoothed)", at_ms=5 * MINUTE) == {}

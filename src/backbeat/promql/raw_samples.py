@@ -75,7 +75,7 @@ def _cut_with_edges(
     columns = part.columns
     is_smoothed = node.selector.mode is RangeMode.SMOOTHED
     reach = extended.extended(columns, ends, range_ms, ev.lookback_ms, is_smoothed=is_smoothed)
-    edges = extended.edges(reach, is_counter=False)
+    edges = extended.edges(reach, is_counter=False, may_begin_later=True)
     exists = np.broadcast_to(edges.exists, edges.left.shape)
     found = []
     for row, series in enumerate(part.series.tolist()):

@@ -58,7 +58,8 @@ class Edges:
     exists: Bools
 
 
-def edges(one: Extended, *, is_counter: bool) -> Edges:
+def edges(one: Extended, *, is_counter: bool, may_begin_later: bool = False) -> Edges:
+    """may_begin_later: smoothed samples that all lie behind the window make values at its edges, too."""
     windows = one.windows
     values = windows.columns.values
     last = windows.hi - 1
@@ -70,7 +71,7 @@ def edges(one: Extended, *, is_counter: bool) -> Edges:
     exists = (windows.counts > 0) & (last_ms > one.begins)
     left, right = windows.take(values, first), windows.take(values, last)
     if one.is_smoothed:
-        exists &= first_ms <= one.ends
+        exists &= may_begin_later | (first_ms <= one.ends)
         spread = windows.spread
         drawn = interpolate(
             left,
