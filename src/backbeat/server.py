@@ -76,6 +76,7 @@ def read_config(directory: Path) -> Config:
         parse,
         partial(Template.parse, functions=of_rules, variables=variables),
         partial(Template.parse, functions=of_messages),
+        is_to_run=True,
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from config_fixtures import Load, Mistakes
 
 from backbeat.config.alertmanager import EmailConfig, SlackConfig
 from backbeat.config.backbeat import Config
+from backbeat.config.findings import ConfigErrors
+from backbeat.config.load import load_config
 
 CANARY = "canary-7f3a"
 RECEIVER = "route: {receiver: a}\nreceivers:\n- name: a\n"
@@ -134,14 +137,46 @@ def test_variables_that_are_set_take_their_place(load: Load) -> None:
 def test_a_variable_that_is_not_set_is_no_url(mistakes: Mistakes) -> None:
     (found,) = mistakes(alertmanager=RECEIVER + "  slack_configs: [{api_url: '${SLACK_WEBHOOK_URL}'}]\n")
     assert found.endswith(
-        "found '${SLACK_WEBHOOK_URL}', expected a URL such as https://host/path: "
-        "set the environment variable SLACK_WEBHOOK_URL or use api_url_file"
+        "receivers[0].slack_configs[0].api_url: the environment variable SLACK_WEBHOOK_URL is not set: "
+        "set the environment variable SLACK_WEBHOOK_URL or use api_url_file, "
+        "or write $${SLACK_WEBHOOK_URL} for the text ${SLACK_WEBHOOK_URL} itself"
     )
 
 
-def test_a_password_whose_variable_is_not_set_stays_and_is_said(load: Load) -> None:
-    text = "global: {smtp_auth_password: '${NOPE}'}\n" + RECEIVER
-    assert re.search(r"the environment variable NOPE is not set", load(alertmanager=text).warnings[0])
+def test_a_variable_that_is_not_set_is_a_mistake_in_any_field(mistakes: Mistakes) -> None:
+    text = "route: {receiver: a, group_wait: '${WAIT}', matchers: ['team=${TEAM}']}\n"
+    found = mistakes(alertmanager=text + "receivers: [{name: '${NAME}'}, {name: a}]\n")
+    assert re.findall(r"variable (\w+) is not set:", "\n".join(found)) == ["WAIT", "TEAM", "NAME"]
+
+
+def test_variables_reach_any_field_and_are_not_shown(load: Load) -> None:
+    text = "route: {receiver: '${NAME}', group_wait: '${WAIT}'}\nreceivers: [{name: '${NAME}'}]\n"
+    alertmanager = load({"NAME": "night", "WAIT": "7s"}, alertmanager=text).alertmanager
+    assert alertmanager is not None
+    assert (alertmanager.route.receiver, alertmanager.route.group_wait_ms) == ("night", 7000)
+    assert "${NAME}" in alertmanager.text
+    assert "night" not in alertmanager.text
+
+
+def test_a_doubled_dollar_is_the_text_itself(load: Load) -> None:
+    text = (
+        "global: {smtp_auth_password: 'a$${NOPE}$b'}\n"
+        + RECEIVER
+        + "  email_configs: [{to: x@y, from: x@y, smarthost: 'm:25', auth_username: u}]\n"
+    )
+    alertmanager = load(alertmanager=text).alertmanager
+    assert alertmanager is not None
+    (mail,) = alertmanager.receivers[0].integrations
+    assert isinstance(mail, EmailConfig)
+    assert mail.auth_password.read() == "a${NOPE}$b"
+
+
+def test_a_secret_file_that_is_not_there_is_a_mistake_where_it_is_to_be_used(tmp_path: Path) -> None:
+    (tmp_path / "prometheus.yml").write_text("global: {}\n")
+    text = RECEIVER + "  slack_configs: [{api_url_file: secrets/url}]\n"
+    (tmp_path / "alertmanager.yml").write_text(text)
+    with pytest.raises(ConfigErrors, match=r"api_url_file: the file \S+/secrets/url is not there"):
+        load_config(tmp_path, is_to_run=True)
 
 
 def test_a_secret_file_that_is_not_there_is_said(load: Load) -> None:

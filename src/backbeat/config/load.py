@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from backbeat.config.prometheus_rules import check_prometheus, check_scrapes, de
 from backbeat.config.rule_files import RULE_FILE, check_rule_file, rule_groups
 from backbeat.config.schema import ListOf, Reading, Section, Struct, quoted
 from backbeat.config.small_files import BACKBEAT, WEB, backbeat_config, web_auth
+from backbeat.config.variables import fill_variables
 from backbeat.config.yaml_reader import Document, read_file
 from backbeat.model.errors import BackbeatError, Position
 
@@ -58,6 +59,8 @@ class Reader:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     findings: Findings = field(default_factory=Findings)
     read_paths: set[Path] = field(default_factory=set)
+    is_to_run: bool = False
+    """whether what is read is to be used here and now: the files that it names must be there"""
 
     def prometheus(self, path: Path) -> PrometheusConfig | None:
         """prometheus.yml with all files that it names; None where any of them has a mistake."""
@@ -141,7 +144,12 @@ class Reader:
         self._template_files(section)
         if self.findings.error_count > errors:
             return None
-        return alertmanager_config(section, masked(document, section.reading.secrets))
+        config = alertmanager_config(section, "")
+        if self.findings.error_count > errors:
+            return None
+        for node, text in section.reading.written:
+            node.text = text
+        return replace(config, text=masked(document, section.reading.secrets))
 
     def _template_files(self, section: Section) -> None:
         places = section.item_nodes("templates")
@@ -201,6 +209,10 @@ class Reader:
         root = document.root
         if root is None or nodes.is_null(root):
             root = nodes.Mapping(1, 1, 0, 0)
+        if struct is ALERTMANAGER:
+            fill_variables(root, reading)
+            reading.is_filled = True
+            reading.files_must_exist = self.is_to_run
         section = struct.read(root, "", reading)
         return (section, document) if isinstance(section, Section) else None
 
@@ -223,16 +235,19 @@ def load_config(
     parse_message_template: Parse | None = None,
     *,
     environment: Mapping[str, str] | None = None,
+    is_to_run: bool = False,
 ) -> Config:
     """Read a configuration directory. Raises ConfigErrors, which holds every finding of every file.
 
     parse_expr, parse_template: check PromQL, and templates of rules; they raise a BackbeatError
     parse_message_template:     checks templates of notifications
     environment:                instead of the process's own variables
+    is_to_run:                  whether the files of secrets must be there
     """
     reader = Reader(
         Parsers(parse_expr, parse_template, parse_message_template),
         dict(os.environ) if environment is None else environment,
+        is_to_run=is_to_run,
     )
     return load_with(reader, directory)
 

@@ -34,6 +34,10 @@ class Reading:
     text:        the file's text, for places inside of values
     secrets:     ids of the nodes that must not be shown
     environment: what `${NAME}` in a secret means
+    is_filled:   whether variables were filled in already, in every value
+    written:     nodes whose variables were filled in, with the text that stands in the file
+    reported:    ids of nodes with a mistake that was reported already
+    files_must_exist: whether a file that holds a secret and is not there is a mistake, not a remark
     """
 
     path: str
@@ -42,13 +46,21 @@ class Reading:
     environment: Mapping[str, str]
     text: str = ""
     secrets: set[int] = field(default_factory=set)
+    written: list[tuple[Scalar, str]] = field(default_factory=list)
+    reported: set[int] = field(default_factory=set)
+    is_filled: bool = False
+    files_must_exist: bool = False
     parse_expr: Callable[[str], object] | None = None
     parse_template: Callable[[str], object] | None = None
 
     def error(self, node: Node, path: str, message: str) -> None:
+        if id(node) in self.reported:
+            return
         self.findings.add(Finding(Position(self.path, node.line, node.column, path), message))
 
     def warn(self, node: Node, path: str, message: str) -> None:
+        if id(node) in self.reported:
+            return
         place = Position(self.path, node.line, node.column, path)
         self.findings.add(Finding(place, message, is_warning=True))
 

@@ -108,6 +108,8 @@ class FromEnvironment:
 def expand(text: str, reading: Reading) -> tuple[str, list[str]]:
     """The text with its variables replaced, and the names of those that are not set."""
     missing: list[str] = []
+    if reading.is_filled:
+        return text, missing
 
     def value(match: re.Match[str]) -> str:
         found = reading.environment.get(match[1])
