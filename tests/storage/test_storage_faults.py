@@ -134,9 +134,9 @@ def test_damage_anywhere_loses_no_more_than_the_record_or_chunk(tmp_path: Path, 
 
 
 def test_kill_at_any_moment_loses_nothing_acknowledged() -> None:
-    acknowledged, wrong = torture.torture(kills=20, seed=3)
-    assert wrong == []
-    assert acknowledged > 100
+    outcome = torture.torture(kills=20, seed=3)
+    assert outcome.wrong == []
+    assert outcome.acknowledged > 100
 
 
 class Disk:

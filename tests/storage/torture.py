@@ -1,9 +1,10 @@
 """kill -9 at random moments: `python tests/storage/torture.py --kills 1000 --seed 1`.
 
-A child appends, maintains, cuts, merges and deletes, and notes in a ledger what it begins and what was
-acknowledged. It is killed at a random moment; then the store is opened and compared with the ledger: every
-acknowledged sample is there once, no deleted one is back, and nothing is there that was never sent. What the
-child does is a function of seed and step, so a failure can be replayed by its seed.
+A child appends, maintains, cuts, merges, deletes and forgets by retention, and notes in a ledger what it
+begins and what was acknowledged. It is killed at a random moment; then the store is opened and compared with
+the ledger: every acknowledged sample younger than the retention is there once, no deleted one is back, and
+nothing is there that was never sent. What the child does is a function of seed and step, so a failure can be
+replayed by its seed. A kill needs no disk, so that the files are in memory where the system has such a place.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.storage import Storage, StorageOptions, open_storage
 
-KILLS_PER_DIRECTORY = 8
+KILLS_PER_DIRECTORY = 10
+RETENTION_MS = 200_000
+IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 OPTIONS = StorageOptions(
     head_span_ms=40_000,
     cut_delay_ms=20_000,
     chunk_rows=12,
     segment_bytes=40_000,
     compaction_spans=(120_000, 480_000),
-    retention_time_ms=0,
+    retention_time_ms=RETENTION_MS,
 )
 Sample = tuple[Labels, int, float]
 
@@ -120,17 +123,34 @@ class Expectation:
     must: dict[tuple[Labels, int], float] = field(default_factory=dict)
     may: dict[tuple[Labels, int], float] = field(default_factory=dict)
     """of steps that were begun and not acknowledged, or deleted by such"""
+    newest_ms: int = 0
+    """of all that was sent; what is older than this by the retention need not be there any more"""
+    retained: int = 0
+    """samples that retention has taken"""
 
     def acknowledge(self, step: Step) -> None:
+        self._note(step)
         for series, at, value in step.samples:
             self.must[series, at] = value
         self._delete(step, self.must)
         self._delete(step, self.may)
 
     def leave_open(self, step: Step) -> None:
+        self._note(step)
         for series, at, value in step.samples:
             self.may[series, at] = value
         self.may.update(self._delete(step, self.must))
+
+    def forget(self, found: dict[tuple[Labels, int], float]) -> None:
+        """What retention took must not come back."""
+        past = self.newest_ms - RETENTION_MS
+        gone = [place for place in self.must if place[1] < past and place not in found]
+        for place in gone:
+            del self.must[place]
+        self.retained += len(gone)
+
+    def _note(self, step: Step) -> None:
+        self.newest_ms = max([self.newest_ms, *(at for _, at, _ in step.samples)])
 
     @staticmethod
     def _delete(step: Step, samples: dict[tuple[Labels, int], float]) -> dict[tuple[Labels, int], float]:
@@ -158,6 +178,7 @@ def check(storage: Storage, expected: Expectation) -> list[str]:
                     if (series, at) in found:
                         wrong.append(f"doubled: {series} at {at}")
                     found[series, at] = float(block.values[row, column])
+    expected.forget(found)
     wrong += [f"lost: {place}" for place, value in expected.must.items() if found.get(place) != value]
     wrong += [
         f"invented: {place}"
@@ -172,15 +193,34 @@ def check(storage: Storage, expected: Expectation) -> list[str]:
     return wrong
 
 
-def torture(kills: int, seed: int) -> tuple[int, list[str]]:
-    """Returns how many samples were acknowledged, and what went wrong."""
-    acknowledged, wrong = 0, []
+@dataclass
+class Outcome:
+    """What a run counted."""
+
+    kills: int = 0
+    acknowledged: int = 0
+    retained: int = 0
+    blocks: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kills} kills, {self.acknowledged} samples acknowledged, {self.blocks} blocks seen,"
+            f" {self.retained} samples past their retention, {len(self.wrong)} lost, doubled or strange"
+        )
+
+
+def torture(kills: int, seed: int) -> Outcome:
+    """Kill that often, and compare after each kill."""
+    outcome = Outcome()
+    wrong = outcome.wrong
     rng = random.Random(seed)
     for life in range(0, kills, KILLS_PER_DIRECTORY):
-        directory = Path(tempfile.mkdtemp(prefix="backbeat-torture-"))
+        directory = Path(tempfile.mkdtemp(prefix="backbeat-torture-", dir=IN_MEMORY))
         own_seed = seed * 1_000_003 + life
         ledger_path = directory / "ledger"
         expected, first = Expectation(), 0
+        seen: set[str] = set()
         for _ in range(min(KILLS_PER_DIRECTORY, kills - life)):
             read_from = ledger_path.stat().st_size if ledger_path.exists() else 0
             child = os.fork()
@@ -191,7 +231,7 @@ def torture(kills: int, seed: int) -> tuple[int, list[str]]:
                     run_child(directory / "data", descriptor, own_seed, first)
                 finally:
                     os._exit(status)
-            time.sleep(0.05 + rng.random() * 0.4)
+            time.sleep(0.02 + rng.random() * 0.4)
             os.kill(child, signal.SIGKILL)
             if not os.WIFSIGNALED(os.waitpid(child, 0)[1]):
                 wrong.append(f"seed {own_seed}: the child failed by itself")
@@ -206,15 +246,23 @@ def torture(kills: int, seed: int) -> tuple[int, list[str]]:
                 step = step_of(own_seed, number)
                 if number in done:
                     expected.acknowledge(step)
-                    acknowledged += len(step.samples)
+                    outcome.acknowledged += len(step.samples)
                 else:
                     expected.leave_open(step)
                 first = number + 1
-            storage = open_storage(directory / "data", OPTIONS, lambda: 10**12)
+            outcome.kills += 1
+            try:
+                storage = open_storage(directory / "data", OPTIONS, lambda: 10**12)
+            except Exception as error:
+                wrong.append(f"seed {own_seed}, before step {first}: did not open: {error!r}")
+                break
+            seen |= {block.meta.id for block in storage._blocks.blocks}
             wrong += [f"seed {own_seed}, before step {first}: {line}" for line in check(storage, expected)]
             storage.close()
+        outcome.blocks += len(seen)
+        outcome.retained += expected.retained
         shutil.rmtree(directory)
-    return acknowledged, wrong
+    return outcome
 
 
 def main() -> int:
@@ -222,10 +270,10 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    acknowledged, wrong = torture(arguments.kills, arguments.seed)
-    print("\n".join(wrong[:20]))
-    print(f"{arguments.kills} kills, {acknowledged} samples acknowledged, {len(wrong)} wrong")
-    return 1 if wrong else 0
+    outcome = torture(arguments.kills, arguments.seed)
+    print("\n".join(outcome.wrong[:20]))
+    print(f"seed {arguments.seed}: {outcome}")
+    return 1 if outcome.wrong else 0
 
 
 if __name__ == "__main__":
