@@ -150,9 +150,8 @@ def _difference(ours: Answer, theirs: dict[str, Any], question: Question, newest
         is_any = question.text.startswith("limitk")
         found, expected = (_without_owners(one, any_value=is_any) for one in (found, expected))
     # Deviations of times since 1970 lose the digits that they are made of.
-    differs = _different_points(
-        found, expected, 1e-5 if "ts_of" in question.text or "timestamp" in question.text else 1e-11
-    )
+    of_times = "ts_of" in question.text or "timestamp" in question.text
+    differs = _different_points(found, expected, 1e-5 if of_times else 1e-11)
     if differs is not None:
         return differs
     if _order(question, found) != _order(question, expected):

@@ -34,7 +34,7 @@ _NEW_RANGE_FUNCTIONS = (
 )
 _EXACT_AGGREGATIONS = ("min", "max", "count", "group")
 _AGGREGATIONS = ("sum", "avg", "stddev", "stdvar")
-_LABELS = ("job", "instance", "kind", "zone", "le", "nothing", "__name__", '"lab el"')
+_LABELS = ("job", "instance", "kind", "zone", "le", "nothing", "__name__", "__type__", '"lab el"')
 _PARTS = ("", "{job='api'}", "{instance=~'i1.*'}", "{job!='web',instance!~'i2'}", "{zone=''}", "{job=~'.+'}")
 
 
@@ -133,7 +133,7 @@ class RandomQueries:
     def name(self) -> str:
         names = ("g", "g", "m", "m", "c_total", "c_total", "plain", "plain", "few", "alone", "h_bucket")
         if self.newest:
-            names = (*names, "odd_bucket", '{"métrique.ü"}', "target_info", "nothing")
+            names = (*names, "odd_bucket", '{"métrique.ü"}', "target_info", "nothing", "typed_total")
         return self.chance.choice(names)
 
     def selector(self) -> str:
@@ -216,6 +216,7 @@ class RandomQueries:
             f"label_replace({inner}, 'job', '', 'job', '.*')",
             f"label_replace({inner}, '__name__', 'other', 'job', 'api')",
             f"label_join({inner}, 'to', '/', 'job', 'instance')",
+            f"label_replace({inner}, '__type__', 'gauge', 'job', 'api')",
             f"label_join({inner}, 'instance', '', 'nothing')",
         )
 
@@ -258,17 +259,18 @@ class RandomQueries:
             f"{buckets} offset 2m",
         )
         if self.newest:
+            first = self.pick("0.5", "0.9", "0", "-0.1", "NaN")
             return self.pick(
                 f"histogram_quantile({self.quantile()}, {inner})",
                 f"histogram_fraction({self.number()}, {self.scalar(1)}, {inner})",
                 # Of buckets that differ in spelling alone, Prometheus gets the second quantile wrong.
-                f"histogram_quantiles({inner.replace('odd', 'h')}, 'q', {self.pick('0.5', '0.9', '0', '-0.1', 'NaN')}, 0.75)",
+                f"histogram_quantiles({inner.replace('odd', 'h')}, 'q', {first}, 0.75)",
             )
         return f"histogram_quantile({self.quantile()}, {inner})"
 
     def grouping(self) -> str:
         labels = ", ".join(
-            self.chance.sample(_LABELS if self.newest else _LABELS[:-1], self.chance.randint(0, 3))
+            self.chance.sample(_LABELS if self.newest else _LABELS[:-2], self.chance.randint(0, 3))
         )
         return self.pick("", f"by ({labels})", f"without ({labels})")
 

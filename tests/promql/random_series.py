@@ -60,6 +60,9 @@ class RandomSeries:
         for host in _HOSTS:
             found[Labels.of(__name__="huge", instance=host)] = self.huge()
         if not self.off_edges:
+            for job in ("api", "web"):
+                typed = {"__name__": "typed_total", "__type__": "counter", "__unit__": "bytes", "job": job}
+                found[Labels.of(typed)] = self.counter()
             name = {"__name__": "métrique.ü"}
             found[Labels.of({**name, "lab el": "é", "job": "api"})] = self.gauge()
             found[Labels.of({**name, "lab el": "\U0001f600", "job": "web"})] = self.counter()

@@ -13,6 +13,7 @@ import pytest
 from differential import Pair, pair
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from parser_differential import compare, damaged
 from prometheus_peer import BINARY
 
 pytestmark = [
@@ -26,6 +27,17 @@ LONG = int(os.environ.get("BACKBEAT_DIFFERENTIAL", "0"))
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with pair(request.param, tmp_path_factory.mktemp("prometheus")) as engines:
         yield engines
+
+
+@pytest.mark.timeout(120 + LONG)
+def test_random_texts_are_refused_printed_and_shown_as_trees_alike(both: Pair) -> None:
+    if not both.newest:
+        pytest.skip("needs the path of a prometheus of version 3 in BACKBEAT_PROMETHEUS")
+    seed = random.Random().random() if LONG else 0
+    for number in range(LONG or 2000):
+        text = damaged(random.Random(f"{seed}/{number}"))
+        difference = compare(both.peer, text)
+        assert difference is None, f"{text!r}\n    {difference.kind}: {difference.detail}"
 
 
 @pytest.mark.timeout(120 + LONG)

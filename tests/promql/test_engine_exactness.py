@@ -11,6 +11,7 @@ from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.model.results import BadQuery, Matrix, QueryError, RawSamples, Text
 from backbeat.promql.engine import Engine
+from backbeat.promql.functions.ordering import natural_less
 from backbeat.promql.go_floats import parse_float
 from backbeat.promql.parser import parse
 from backbeat.promql.printer import format_expr, pretty
@@ -168,3 +169,27 @@ def test_smoothed_samples_show_what_comes_after_the_window() -> None:
     assert isinstance(value, RawSamples)
     assert [block.values.tolist() for block in value.blocks] == [[[7, 7]]]
     assert instant(one, "increase(a[2m] smoothed)", at_ms=5 * MINUTE) == {}
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "expected"),
+    [
+        ("x2", "x10", True),
+        ("x10", "x2", False),
+        ("x", "x1", True),
+        ("x1", "x", False),
+        ("1", "01", True),
+        ("01", "1", True),
+        ("", "a", False),
+        ("a", "", False),
+        ("9" * 20, "8" * 21, False),
+    ],
+)
+def test_natural_order(one: str, two: str, expected: bool) -> None:
+    assert natural_less(one, two) is expected
+
+
+def test_where_series_without_the_label_go() -> None:
+    one = engine('a{x="2"} 1x20', "a 1x20", 'a{x="1"} 1x20')
+    assert list(instant(one, "sort_by_label(a, 'x')")) == ['a{x="2"}', "a", 'a{x="1"}']
+    assert list(instant(one, "sort_by_label_desc(a, 'x')")) == ["a", 'a{x="2"}', 'a{x="1"}']

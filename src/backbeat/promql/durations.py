@@ -92,16 +92,19 @@ def _operand(tokens: TokenReader) -> DurationExpr:
         first = duration_expression(tokens)
         tokens.expect(",")
         second = duration_expression(tokens)
-        return DurationCall(token.kind, (first, second), Span(token.start, tokens.expect(")").end))
+        tokens.expect(")")
+        return DurationCall(token.kind, (first, second), Span(first.span.start, second.span.end))
     if token.kind != "(":
         raise tokens.unexpected()
     tokens.take()
     inner = duration_expression(tokens)
-    span = Span(token.start, tokens.expect(")").end)
+    tokens.expect(")")
+    # As in Prometheus, the place of what is in parentheses is without them, but a number's begins with one.
     if isinstance(inner, DurationBinary):
-        return replace(inner, parenthesised=True, span=span)
+        return replace(inner, parenthesised=True)
+    start = token.start if isinstance(inner, NumberLiteral) else inner.span.start
     # What is no operator is kept in its parentheses by a sign without effect, for printing.
-    return DurationBinary("+", None, inner, span, parenthesised=True)
+    return DurationBinary("+", None, inner, Span(start, inner.span.end), parenthesised=True)
 
 
 def _signed(tokens: TokenReader, sign: Token, right: DurationExpr) -> DurationExpr:

@@ -125,6 +125,7 @@ def _at_time(tokens: TokenReader, left: Expr) -> float | AtEdge:
 
 
 def _with_mode(tokens: TokenReader, left: Expr, mode: RangeMode) -> Expr:
+    """The selector's place does not reach to the word, as in Prometheus."""
     start = left.span.start
     if isinstance(left, Subquery):
         raise tokens.mistake(start, f"{mode} modifier is not supported for subqueries")
@@ -134,8 +135,8 @@ def _with_mode(tokens: TokenReader, left: Expr, mode: RangeMode) -> Expr:
     if holder.mode not in (RangeMode.PLAIN, mode):
         raise tokens.mistake(start, "anchored and smoothed modifiers cannot be used together")
     if isinstance(left, MatrixSelector):
-        return _extend(tokens, replace(left, selector=replace(left.selector, mode=mode)))
-    return _extend(tokens, replace(left, mode=mode))
+        return replace(left, selector=replace(left.selector, mode=mode))
+    return replace(left, mode=mode)
 
 
 def _extend(tokens: TokenReader, node: _Selector) -> _Selector:
