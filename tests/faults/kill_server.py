@@ -1,10 +1,12 @@
-"""kill -9 of the whole server under scrape and remote write.
+"""kill -9 of the whole server under scrape, remote write, cuts, merges, deletions and retention.
 
-    python tests/faults/kill_server.py --kills 100 --seed 1
+    python tests/faults/kill_server.py --kills 200 --seed 1
 
-The parent is the scraped target and the sender, and keeps the ledger: what was answered with 204, and which
-scraped samples a query showed. The server is killed at a seeded random moment and started again on the same
-data; then every sample of the ledger must be there once, with its value, and nothing that was never sent.
+The parent is the scraped target and the sender, and keeps the ledger: what was answered with 204, which
+deletions were, and which scraped samples a query showed. The server (`small_store`: blocks of half a second)
+is killed at a seeded random moment and started again on the same data; then every sample of the ledger that
+is neither deleted nor past its retention must be there once, with its value, and nothing that was never sent
+or that was deleted.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import argparse
 import http.client
 import http.server
 import json
+import os
 import random
 import socket
 import struct
@@ -27,10 +30,12 @@ from pathlib import Path
 from typing import Any
 
 import cramjam
+from small_store import RETENTION_MS
 
 SERIES = 10
 LATEST_KILL_S = 1.2
 READY_WITHIN_S = 30
+IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 CONFIG = """\
 global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}
 scrape_configs:
@@ -47,12 +52,16 @@ class Report:
     kills: int = 0
     acknowledged: int = 0
     scraped: int = 0
+    deletions: int = 0
+    retained: int = 0
+    blocks: int = 0
     faults: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
             f"seed {self.seed}: {self.kills} kills, {self.acknowledged} samples acknowledged by remote write,"
-            f" {self.scraped} scraped ones seen, {len(self.faults)} lost, doubled or strange"
+            f" {self.scraped} scraped ones seen, {self.blocks} blocks at kills, {self.deletions} deletions,"
+            f" {self.retained} moments past their retention, {len(self.faults)} lost, doubled or strange"
         )
 
 
@@ -111,15 +120,15 @@ class Server:
         self.config = root / "conf"
         self.config.mkdir()
         (self.config / "prometheus.yml").write_text(CONFIG.format(port=target_port))
-        (self.config / "backbeat.yml").write_text("host_collector: false\n")
+        (self.config / "backbeat.yml").write_text("host_collector: false\nfsync_interval: 100ms\n")
         self.data = root / "data"
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "backbeat", "serve", str(self.config), "--data", str(self.data)]
+        script = Path(__file__).with_name("small_store.py")
         self.process = subprocess.Popen(
-            [*command, "--listen", f"127.0.0.1:{self.port}"],
+            [sys.executable, str(script), str(self.config), str(self.data), str(self.port)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -159,42 +168,114 @@ class Server:
         return found
 
 
-class Sender(threading.Thread):
-    """Sends until the server is gone; `acknowledged` holds what was answered with 204."""
+@dataclass(frozen=True)
+class Deletion:
+    """Of one series, in [start, end]."""
 
-    def __init__(self, server: Server, first: int) -> None:
+    series: int
+    start_ms: int
+    end_ms: int
+
+
+class Ledger:
+    """What the server was given and has acknowledged: the judge of what it has."""
+
+    def __init__(self) -> None:
+        self.values: dict[int, int] = {}
+        """of every time that was sent"""
+        self.must: set[tuple[int, int]] = set()
+        """(series, time) that were acknowledged"""
+        self.may: set[tuple[int, int]] = set()
+        """of requests without an answer, or deleted by such"""
+        self.acknowledged = self.retained = 0
+
+    def sent(self, at_ms: int, value: int) -> None:
+        self.values[at_ms] = value
+        self.may |= {(series, at_ms) for series in range(SERIES)}
+
+    def answered(self, at_ms: int) -> None:
+        own = {(series, at_ms) for series in range(SERIES)}
+        self.may -= own
+        self.must |= own
+        self.acknowledged += SERIES
+
+    def deleting(self, deletion: Deletion) -> set[tuple[int, int]]:
+        """What it covers may be gone from now on."""
+        place = (deletion.series, deletion.start_ms), (deletion.series, deletion.end_ms)
+        own = {each for each in self.must | self.may if place[0] <= each <= place[1]}
+        self.must -= own
+        self.may |= own
+        return own
+
+    def deleted(self, own: set[tuple[int, int]]) -> None:
+        self.may -= own
+
+    def judge(self, stored: dict[int, list[tuple[int, float]]]) -> list[str]:
+        """Lines that say what is lost, doubled or strange; what was open is settled by what is there."""
+        found = {(series, at) for series, samples in stored.items() for at, _ in samples}
+        faults = []
+        for series, samples in stored.items():
+            if len(samples) != len(dict(samples)):
+                faults.append(f"series {series}: a sample is doubled")
+            faults += [
+                f"series {series}: {at} has {value}" for at, value in samples if self.values.get(at) != value
+            ]
+        past = max(self.values, default=0) - RETENTION_MS
+        gone = {place for place in self.must - found if place[1] < past}
+        self.retained += len({at for _, at in gone})
+        self.must -= gone
+        faults += [f"series {series}: lost the sample at {at}" for series, at in sorted(self.must - found)]
+        faults += [f"series {series}: {at} is back" for series, at in sorted(found - self.must - self.may)]
+        self.must, self.may = self.must & found | self.may & found, set()
+        return faults
+
+
+class Sender(threading.Thread):
+    """Sends, and now and then deletes, until the server is gone."""
+
+    def __init__(self, server: Server, ledger: Ledger, seed: str) -> None:
         super().__init__()
         self.server = server
-        self.next = first
-        self.acknowledged: dict[int, int] = {}
-        self.sent: dict[int, int] = {}
+        self.ledger = ledger
+        self.deletions = 0
         self.done = threading.Event()
+        self._dice = random.Random(seed)
 
     def run(self) -> None:
         at_ms = int(time.time() * 1000)
         while not self.done.is_set():
             at_ms = max(at_ms + 1, int(time.time() * 1000))
-            self.sent[at_ms] = self.next
             try:
-                status, _ = self.server.request("POST", "/api/v1/write", write_request(at_ms, self.next))
+                self._send_some(at_ms)
+                if self._dice.random() < 0.05:
+                    self._delete_some(at_ms)
             except (OSError, http.client.HTTPException):
                 return
-            if status == 204:
-                self.acknowledged[at_ms] = self.next
-            self.next += 1
+
+    def _send_some(self, at_ms: int) -> None:
+        value = len(self.ledger.values)
+        self.ledger.sent(at_ms, value)
+        status, _ = self.server.request("POST", "/api/v1/write", write_request(at_ms, value))
+        if status == 204:
+            self.ledger.answered(at_ms)
+
+    def _delete_some(self, at_ms: int) -> None:
+        start = at_ms - self._dice.randint(0, 6_000)
+        deletion = Deletion(self._dice.randrange(SERIES), start, start + self._dice.randint(0, 400))
+        own = self.ledger.deleting(deletion)
+        query = f"n={deletion.series}&start={deletion.start_ms}&end={deletion.end_ms}"
+        if self.server.request("PUT", f"/test/delete?{query}")[0] == 204:
+            self.ledger.deleted(own)
+            self.deletions += 1
 
 
-def _pushed_faults(server: Server, ledger: dict[int, int], sent: dict[int, int]) -> list[str]:
-    faults = []
-    stored = {one["metric"]["n"]: one["values"] for one in server.samples("pushed")}
-    for number in range(SERIES if ledger else 0):
-        times = [round(float(at) * 1000) for at, _ in stored.get(str(number), [])]
-        values = {round(float(at) * 1000): float(text) for at, text in stored.get(str(number), [])}
-        faults += [f"series {number}: lost the sample at {at}" for at in ledger if at not in values]
-        faults += [f"series {number}: {at} has {values[at]}" for at in values if sent.get(at) != values[at]]
-        if len(times) != len(set(times)):
-            faults.append(f"series {number}: a sample is doubled")
-    return faults
+def _stored(server: Server, selector: str) -> dict[int, list[tuple[int, float]]]:
+    return {
+        int(one["metric"].get("n", -1)): [
+            (round(float(at) * 1000), float(text)) for at, text in one["values"]
+        ]
+        for one in server.samples(selector)
+    }
 
 
 def run(kills: int, seed: int) -> Report:
@@ -203,44 +284,54 @@ def run(kills: int, seed: int) -> Report:
     report = Report(seed)
     target = Targets(("127.0.0.1", 0), Target)
     threading.Thread(target=target.serve_forever, daemon=True).start()
-    ledger: dict[int, int] = {}
-    sent: dict[int, int] = {}
-    seen: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as root:
+    ledger = Ledger()
+    seen: dict[int, float] = {}
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as root:
         server = Server(Path(root), target.server_port)
         server.start()
         try:
-            for _ in range(kills):
-                sender = Sender(server, len(sent))
+            for number in range(kills):
+                sender = Sender(server, ledger, f"{seed}/{number}")
                 sender.start()
                 time.sleep(rng.uniform(0.02, LATEST_KILL_S))
-                for one in server.samples("tick_total"):
-                    seen.update((str(at), text) for at, text in one["values"])
+                ticks = _stored(server, "tick_total").get(-1, [])
+                seen.update(ticks)
                 server.kill()
                 sender.done.set()
                 sender.join()
-                ledger.update(sender.acknowledged)
-                sent.update(sender.sent)
+                report.deletions += sender.deletions
+                report.blocks += sum(1 for _ in (server.data / "samples" / "blocks").iterdir())
                 server.start()
                 report.kills += 1
-                report.faults += _pushed_faults(server, ledger, sent)
-                ticks = [
-                    (str(at), text) for one in server.samples("tick_total") for at, text in one["values"]
-                ]
-                report.faults += [f"lost the tick at {at}" for at in seen if seen[at] != dict(ticks).get(at)]
-                if len(ticks) != len(dict(ticks)):
-                    report.faults.append("a tick is doubled")
+                faults = ledger.judge(_stored(server, "pushed"))
+                ticks = _stored(server, "tick_total").get(-1, [])
+                faults += _tick_faults(seen, ticks)
+                report.scraped += len(seen.keys() - dict(ticks).keys())
+                seen = {at: value for at, value in seen.items() if at in dict(ticks)}
+                report.faults += [f"kill {number}: {fault}" for fault in faults]
         finally:
             server.kill()
             target.shutdown()
             target.server_close()
-    report.acknowledged, report.scraped = len(ledger) * SERIES, len(seen)
+    report.acknowledged, report.retained = ledger.acknowledged, ledger.retained
+    report.scraped += len(seen)
     return report
+
+
+def _tick_faults(seen: dict[int, float], ticks: list[tuple[int, float]]) -> list[str]:
+    past = max(seen, default=0) - RETENTION_MS
+    found = dict(ticks)
+    faults = [
+        f"lost the tick at {at}"
+        for at, value in seen.items()
+        if found.get(at) != value and (at in found or at >= past)
+    ]
+    return faults + ["a tick is doubled"] * (len(ticks) != len(found))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     report = run(arguments.kills, arguments.seed)
