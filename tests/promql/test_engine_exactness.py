@@ -193,3 +193,18 @@ def test_where_series_without_the_label_go() -> None:
     one = engine('a{x="2"} 1x20', "a 1x20", 'a{x="1"} 1x20')
     assert list(instant(one, "sort_by_label(a, 'x')")) == ['a{x="2"}', "a", 'a{x="1"}']
     assert list(instant(one, "sort_by_label_desc(a, 'x')")) == ["a", 'a{x="2"}', 'a{x="1"}']
+
+
+def test_a_parameter_that_is_nan_at_one_step_is_refused() -> None:
+    for operator in ("topk", "limitk"):
+        with pytest.raises(QueryError, match="Parameter value is NaN"):
+            steps(engine("a 1x20", "k _ _ 0x20"), f"{operator}(scalar(k), a)")
+    with pytest.raises(QueryError, match="Ratio value is NaN"):
+        steps(engine("a 1x20", "k _ _ 0x20"), "limit_ratio(scalar(k), a)")
+
+
+def test_a_quantile_is_doubted_where_there_are_samples() -> None:
+    answer = engine("a _ _ 1 _ _ _").range("quantile_over_time(time(), a[1m])", 0, 10 * MINUTE, MINUTE)
+    assert answer.notes.warnings == (
+        "PromQL warning: quantile value should be between 0 and 1, got 120 (1:20)",
+    )

@@ -94,19 +94,22 @@ def group(
 
 
 def _check_quantiles(ev: Evaluation, node: Aggregate, q: Float64s) -> None:
+    """A NaN hides what else is wrong but for infinities, as Go's Max and Min have it."""
     assert node.param is not None
+    span = unwrapped(node.param).span
     if np.isnan(q).any():
-        ev.notes.invalid_quantile(np.nan, unwrapped(node.param).span)
-    numbers = q[~np.isnan(q)]
-    if len(numbers) and numbers.max() > 1:
-        ev.notes.invalid_quantile(float(numbers.max()), unwrapped(node.param).span)
-    if len(numbers) and numbers.min() < 0:
-        ev.notes.invalid_quantile(float(numbers.min()), unwrapped(node.param).span)
+        ev.notes.invalid_quantile(np.nan, span)
+    highest = np.inf if (q == np.inf).any() else float(q.max())
+    lowest = -np.inf if (q == -np.inf).any() else float(q.min())
+    if highest > 1:
+        ev.notes.invalid_quantile(highest, span)
+    if lowest < 0:
+        ev.notes.invalid_quantile(lowest, span)
 
 
 def _some(ev: Evaluation, node: Aggregate, vector: Vector, k: Float64s) -> Vector:
     """topk, bottomk and limitk: the best, or the first, k series of each group and step."""
-    if float(np.fmax.reduce(k)) < 1:
+    if float(k.max()) < 1:
         return empty_vector(len(k))
     if np.isnan(k).any():
         raise fail("Parameter value is NaN")
@@ -134,7 +137,7 @@ def _some(ev: Evaluation, node: Aggregate, vector: Vector, k: Float64s) -> Vecto
 def _share(ev: Evaluation, node: Aggregate, vector: Vector, ratio: Float64s) -> Vector:
     """limit_ratio: a share of the series, chosen by their labels' hash; a negative one is the rest."""
     assert node.param is not None
-    highest, lowest = float(np.fmax.reduce(ratio)), float(np.fmin.reduce(ratio))
+    highest, lowest = float(ratio.max()), float(ratio.min())
     if highest == 0 and lowest == 0:
         return empty_vector(len(ratio))
     if np.isnan(ratio).any():

@@ -63,7 +63,7 @@ def range_call(ev: Evaluation, node: Call, grid: Grid) -> Vector:
             reach += 2 * ev.lookback_ms
         result = over_time(ev, argument.selector.matchers, grid, reach, compute)
     if node.function == "quantile_over_time" and result.labels:
-        _check_quantile(ev, node, numbers[0])
+        _check_quantile(ev, node, numbers[0][result.present.any(axis=0)])
     if node.function == "absent_over_time":
         return _absent(argument, result, grid)
     if node.function in ("rate", "increase"):
