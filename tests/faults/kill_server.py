@@ -12,11 +12,13 @@ or that was deleted.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import http.server
 import json
 import os
 import random
+import signal
 import socket
 import struct
 import subprocess
@@ -125,20 +127,29 @@ class Server:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
 
-    def start(self) -> None:
+        self.said = (root / "said").open("wb")
         script = Path(__file__).with_name("small_store.py")
-        self.process = subprocess.Popen(
+        self._starter = subprocess.Popen(
             [sys.executable, str(script), str(self.config), str(self.data), str(self.port)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.said,
+            text=True,
         )
+
+    def start(self) -> None:
+        assert self._starter.stdin
+        assert self._starter.stdout
+        self._starter.stdin.write("\n")
+        self._starter.stdin.flush()
+        self.process = int(self._starter.stdout.readline())
         end = time.monotonic() + READY_WITHIN_S
         while not self._is_ready():
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.process.kill()
-                said = self.process.communicate()[1].decode()[-2000:]
+            if time.monotonic() > end:
+                self.kill()
+                said = Path(self.said.name).read_text()[-2000:]
                 raise AssertionError(f"the store did not open again: {said}")
-            time.sleep(0.05)
+            time.sleep(0.02)
 
     def _is_ready(self) -> bool:
         try:
@@ -147,8 +158,15 @@ class Server:
             return False
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+        assert self._starter.stdout
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, signal.SIGKILL)
+        assert self._starter.stdout.readline() == "ended\n"
+
+    def close(self) -> None:
+        self.kill()
+        self._starter.communicate()
+        self.said.close()
 
     def request(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -220,7 +238,8 @@ class Ledger:
             faults += [
                 f"series {series}: {at} has {value}" for at, value in samples if self.values.get(at) != value
             ]
-        past = max(self.values, default=0) - RETENTION_MS
+        # Counted back from the newest sample, which a scrape may have brought just now.
+        past = int(time.time() * 1000) - RETENTION_MS
         gone = {place for place in self.must - found if place[1] < past}
         self.retained += len({at for _, at in gone})
         self.must -= gone
@@ -310,7 +329,7 @@ def run(kills: int, seed: int) -> Report:
                 seen = {at: value for at, value in seen.items() if at in dict(ticks)}
                 report.faults += [f"kill {number}: {fault}" for fault in faults]
         finally:
-            server.kill()
+            server.close()
             target.shutdown()
             target.server_close()
     report.acknowledged, report.retained = ledger.acknowledged, ledger.retained
@@ -319,7 +338,7 @@ def run(kills: int, seed: int) -> Report:
 
 
 def _tick_faults(seen: dict[int, float], ticks: list[tuple[int, float]]) -> list[str]:
-    past = max(seen, default=0) - RETENTION_MS
+    past = int(time.time() * 1000) - RETENTION_MS
     found = dict(ticks)
     faults = [
         f"lost the tick at {at}"

@@ -1,6 +1,6 @@
 """The real server with a store that cuts, merges and forgets within seconds, and a door for deletions.
 
-    python tests/faults/small_store.py CONFIG DATA PORT
+    python tests/faults/small_store.py CONFIG DATA PORT     and a line on stdin for each start
 
 `PUT /test/delete?n=<series>&start=<ms>&end=<ms>` deletes samples of `pushed`.
 """
@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,7 +22,7 @@ from starlette.routing import Route
 import backbeat.server as server
 from backbeat.model.matchers import Matcher, MatchOp
 
-RETENTION_MS = 20_000
+RETENTION_MS = 15_000
 _options_of = server.storage_options
 _routes_of = server.IngestAPI.routes
 
@@ -53,13 +54,29 @@ def routes_with_deletion(api: Any) -> list[Route]:
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.WARNING)
-    server.storage_options = small_options
-    server.IngestAPI.routes = routes_with_deletion  # type: ignore[method-assign]
-    # Upkeep looks for windows at every run, and runs often.
-    server.Storage.maintain = _maintain_at_once  # type: ignore[method-assign]
-    config, data, port = sys.argv[1:4]
-    asyncio.run(server.serve(Path(config), Path(data), "127.0.0.1", int(port)))
+    """Start a server at each line of stdin, say its process, wait for its end and say that."""
+    for _ in sys.stdin:
+        # What is imported already need not be imported at each start, so that kills are cheap.
+        process = os.fork()
+        if not process:
+            _serve()
+        print(process, flush=True)
+        os.waitpid(process, 0)
+        print("ended", flush=True)
+
+
+def _serve() -> NoReturn:
+    try:
+        logging.basicConfig(level=logging.WARNING)
+        server.storage_options = small_options
+        server.IngestAPI.routes = routes_with_deletion  # type: ignore[method-assign]
+        # Upkeep looks for windows at every run, and runs often.
+        server.Storage.maintain = _maintain_at_once  # type: ignore[method-assign]
+        config, data, port = sys.argv[1:4]
+        asyncio.run(server.serve(Path(config), Path(data), "127.0.0.1", int(port)))
+    except BaseException:
+        logging.exception("the server ended by itself")
+    os._exit(1)
 
 
 def _maintain_at_once(store: Any) -> None:
