@@ -146,6 +146,13 @@ def test_columns_count_bytes(query: str, place: str) -> None:
         parse(query)
 
 
+def test_a_colon_before_any_number_needs_one_in_earlier_brackets() -> None:
+    query = "rate(a[5m]) + rate(b[step():1m])"
+    assert format_expr(parse(query)) == query
+    with pytest.raises(BadQuery, match="^1:36: parse error: unexpected repeated colon"):
+        parse("rate(a[5m]) + rate(b[step():step():1m])")
+
+
 def test_durations_name_their_place_in_bytes() -> None:
     with pytest.raises(BadQuery, match=r"^19:25: duration must be greater than 0"):
         instant(engine(), 'rate({"métrique"}[step()])')

@@ -79,7 +79,16 @@ class Token:
 class Lexer:
     """Reads one query; a lexer is used once."""
 
-    __slots__ = ("_at", "_awaits_duration", "_brace", "_bracket", "_colon", "_depth", "_text")
+    __slots__ = (
+        "_at",
+        "_awaits_duration",
+        "_brace",
+        "_bracket",
+        "_colon",
+        "_depth",
+        "_had_duration",
+        "_text",
+    )
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -91,6 +100,7 @@ class Lexer:
         # Directly after "[" only a duration expression may stand; behind its first number Prometheus's lexer
         # is back among the statements, and complains in other words.
         self._awaits_duration = False
+        self._had_duration = False
 
     def next(self) -> Token:
         """The next token that is neither space nor comment."""
@@ -207,18 +217,27 @@ class Lexer:
             self._bracket = self._awaits_duration = False
             return self._emit(char, at + 1)
         if char == ":":
-            raise self._fail("unexpected colon before duration in duration expression", at + 1)
+            return self._early_colon()
         if char in "()":
             return self._paren(char)
         if char in "+-*/%^,":
             return self._emit(char, at + 1)
         if _NUMBER_START.match(text, at):
-            self._awaits_duration = False
+            self._awaits_duration, self._had_duration = False, True
             return self._number()
         match = _LETTERS.match(text, at)
         if match is not None and match.group().lower() in _DURATION_WORDS:
             return self._emit(match.group().lower(), match.end())
         raise self._fail(f"unexpected character in duration expression: {self._char(at)}")
+
+    def _early_colon(self) -> Token:
+        """Before any number: Prometheus takes it once there was one in earlier brackets of the query."""
+        if not self._had_duration:
+            raise self._fail("unexpected colon before duration in duration expression", self._at + 1)
+        if self._colon:
+            raise self._fail("unexpected repeated colon in duration expression", self._at + 1)
+        self._colon = True
+        return self._emit(":", self._at + 1)
 
     def _inside_braces(self) -> Token:
         text, at = self._text, self._at
