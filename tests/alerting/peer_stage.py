@@ -160,6 +160,7 @@ class Sink:
     def __init__(self, timelines: Sequence[Timeline]) -> None:
         self.hooks: list[Arrival] = []
         self.mails: list[Arrival] = []
+        self.heard = asyncio.Event()
         self.began_s = time.monotonic()
         self._answers = {
             f"{line.name}{suffix}": list(said) for line in timelines for suffix, said in line.answers.items()
@@ -185,6 +186,7 @@ class Sink:
         answer = said.pop(0) if len(said) > 1 else said[0]
         status, retry_after_s = answer if isinstance(answer, tuple) else (answer, 0)
         self.hooks.append(Arrival(time.monotonic() - self.began_s, f"{path} {index}", body, status))
+        self.heard.set()
         if status == 0:
             assert request.transport is not None
             request.transport.close()

@@ -7,11 +7,12 @@ the first alert), repeat_interval 1 h, one webhook. Actions keep half a second a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from peer_stage import Timeline, expire, fire, look, resolve, silence
+from peer_stage import Step, Timeline, expire, fire, look, resolve, silence
 
 END_S = 14.0
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -130,7 +131,7 @@ RESOLVING = (
     Timeline("resolve_timeout", (fire(0, "A", ends_s=None), look(2), look(5))),
     Timeline(
         "resolve_timeout is put off by word of it",
-        (fire(0, "A", ends_s=None), fire(2, "A", ends_s=None), fire(4, "A", ends_s=None), look(6)),
+        (fire(0, "A", ends_s=None), fire(2, "A", ends_s=None), fire(4.5, "A", ends_s=None), look(6)),
     ),
     Timeline("endsAt passes", (fire(0, "A", ends_s=2), look(1.5), look(4))),
     Timeline(
@@ -627,3 +628,49 @@ MAILING = (
 )
 
 TIMELINES = (*WAITING, *RESOLVING, *ROUTING, *INHIBITING, *SILENCING, *MUTING, *SENDING, *MAILING)
+
+
+# Played apart, since they change the whole process: at RELOAD_S the settings of RELOADED take the place of
+# those of BEFORE_RELOAD; at RESTART_S both programs end and begin again, and senders send what still fires.
+# Alertmanager begins its groups anew then, so that only what is told, and in which order, is compared.
+RELOAD_S, RESTART_S = 3.9, 3.9
+_TWO = {"": hooks(), "/b": hooks()}
+
+
+def _changed(name: str, steps: Sequence[Step], *routes: Mapping[str, Any]) -> list[Timeline]:
+    return [Timeline(name, steps, route, _TWO, times=False) for route in routes]
+
+
+_RELOADS = (
+    _changed("nothing changes", (fire(0, "A"),), {}, {}),
+    _changed("resolves afterwards", (fire(0, "A"), resolve(6.2, "A")), {}, {}),
+    _changed("is joined afterwards", (fire(0, "A"), fire(6.2, "A", {"i": "2"})), {}, {}),
+    _changed(
+        "goes to another receiver",
+        (fire(0, "A"), resolve(8.2, "A")),
+        {},
+        {"receiver": "/b", "group_wait": "0s"},
+    ),
+    _changed("is grouped otherwise", (fire(0, "A", {"i": "1"}),), {}, {"group_by": ["alertname", "i"]}),
+    _changed(
+        "is muted afterwards", (fire(0, "A"), resolve(6.2, "A")), {}, {"mute_time_intervals": ["/always"]}
+    ),
+    _changed("is let through afterwards", (fire(0, "A"),), {"mute_time_intervals": ["/always"]}, {}),
+)
+BEFORE_RELOAD, RELOADED = (
+    tuple(replace(pair[i], intervals={"/always": ALL_DAY}) for pair in _RELOADS) for i in (0, 1)
+)
+RESTARTED = (
+    Timeline("still fires", (fire(0, "A"), fire(8, "A")), times=False),
+    Timeline("resolved while it was away", (fire(0, "A"), fire(8, "A"), resolve(9.5, "A")), times=False),
+    Timeline("joined by another", (fire(0, "A"), fire(8, "A"), fire(8, "A", {"i": "2"})), times=False),
+    Timeline(
+        "silenced", (silence(0, "s", ("alertname", "=", "A")), fire(0.3, "A"), fire(8, "A")), times=False
+    ),
+    Timeline(
+        "repeats afterwards",
+        (fire(0, "A"), fire(8, "A")),
+        {"repeat_interval": "6s"},
+        times=False,
+    ),
+)

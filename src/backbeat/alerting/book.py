@@ -134,7 +134,9 @@ def why_invalid(alert: Alert) -> str:
         return f"found {len(alert.labels)} labels, expected {_MAX_LABELS} or fewer"
     for pairs, limit in ((alert.labels, _MAX_VALUE_BYTES), (alert.annotations, _MAX_ANNOTATION_BYTES)):
         for name, value in pairs:
-            if not name or len(name) > _MAX_NAME_BYTES or not _is_utf8(name):
+            if not name:
+                return 'invalid label set: invalid name ""'
+            if len(name) > _MAX_NAME_BYTES or not _is_utf8(name):
                 return f"invalid name {name[:40]!r}: expected 1 to {_MAX_NAME_BYTES} characters of UTF-8"
             if len(value) > limit or not _is_utf8(value):
                 return f"invalid value of {name}: found {len(value)} characters, expected UTF-8 up to {limit}"

@@ -145,7 +145,7 @@ class Alerting:
         if too_many:
             raise TooManyAlerts(f"{too_many} alerts found no room; resolve or drop others, then send again")
         if invalid:
-            raise InvalidAlerts("; ".join(invalid[:20]))
+            raise InvalidAlerts("\n".join(invalid[:20]))
 
     # -- what is due ------------------------------------------------------------------------------------
 

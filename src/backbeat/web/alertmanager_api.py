@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import orjson
 from starlette.requests import Request
@@ -28,13 +29,14 @@ from backbeat.model.clock import Now
 from backbeat.model.errors import BackbeatError, WorldFailure
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
-from backbeat.state.records import Silence
+from backbeat.state.records import Silence, SilenceState
 from backbeat.web.ingest_api import read_body
 from backbeat.web.moments import parse_rfc3339, rfc3339
 from backbeat.web.params import BadParameter, Parameters
 from backbeat.web.responses import json_body
 
 MAX_BODY_BYTES = 8 << 20
+_YES = frozenset(("1", "t", "true", "y", "yes", "ok", "on", "selected", "checked", "enabled"))
 _STATUS: tuple[tuple[type[BackbeatError], int], ...] = (
     (TooManyAlerts, 429),
     (UnknownSilence, 404),
@@ -42,6 +44,14 @@ _STATUS: tuple[tuple[type[BackbeatError], int], ...] = (
     (InvalidSilence, 400),
     (WorldFailure, 503),
 )
+
+
+class Unprocessable(BackbeatError):
+    """A body or an id that lacks what the API's schema requires; answered with 422 and the schema's code."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class AlertmanagerAPI:
@@ -67,7 +77,9 @@ class AlertmanagerAPI:
         ]
 
     async def post_alerts(self, request: Request) -> Response:
-        entries = await _json(request)
+        entries = await _json(request, "alerts")
+        if entries is None:
+            return Response()
         if not isinstance(entries, list):
             raise BadParameter("the body must be a JSON list of alerts")
         alerts = [_alert_of(entry, index, self._now()) for index, entry in enumerate(entries)]
@@ -83,32 +95,37 @@ class AlertmanagerAPI:
         return _answer(request, [_group_view(view) for view in self._alerting.groups(wanted)])
 
     async def post_silence(self, request: Request) -> Response:
-        body = await _json(request)
+        body = await _json(request, "silence")
         if not isinstance(body, dict):
             raise BadParameter("the body must be a JSON object describing a silence")
+        _require(body, ("comment", "createdBy", "endsAt", "matchers", "startsAt"), "")
         silence = _silence_of(body)
         confirmed = (await Parameters.of(request)).text("confirmed") == "true"
         kept = await self._alerting.set_silence(silence, confirmed=confirmed)
         return _answer(request, {"silenceID": kept.id})
 
     async def silences(self, request: Request) -> Response:
-        matchers = _matchers((await Parameters.of(request)).all("filter"))
+        params = await Parameters.of(request)
+        matchers = _matchers(params.all("filter"))
+        states = [state for state in SilenceState if _is_wanted(params, state)]
         shown = [
             self._silence(one)
             for one in self._alerting.silences()
-            if all(wanted in one.matchers for wanted in matchers)
+            if one.state(self._now()) in states and all(wanted in one.matchers for wanted in matchers)
         ]
         return _answer(request, shown)
 
     async def silence(self, request: Request) -> Response:
-        return _answer(request, self._silence(self._alerting.silence(request.path_params["id"])))
+        return _answer(request, self._silence(self._alerting.silence(_silence_id(request))))
 
     async def delete_silence(self, request: Request) -> Response:
-        await self._alerting.expire_silence(request.path_params["id"])
+        await self._alerting.expire_silence(_silence_id(request))
         return Response()
 
     async def receivers(self, request: Request) -> Response:
-        return _answer(request, [{"name": name} for name in self._alerting.receivers()])
+        return _answer(
+            request, [{"name": name, "labels": {"name": name}} for name in self._alerting.receivers()]
+        )
 
     async def status(self, request: Request) -> Response:
         body = {
@@ -140,7 +157,9 @@ class AlertmanagerAPI:
 
 
 def on_alerting_error(request: Request, error: Exception) -> Response:
-    """API v2 answers errors as a JSON text with the status that fits."""
+    """API v2 answers errors as a JSON text, and as an object where its schema speaks."""
+    if isinstance(error, Unprocessable):
+        return json_body(request, orjson.dumps({"code": error.code, "message": str(error)}), 422)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
     return json_body(request, orjson.dumps(str(error)), status)
 
@@ -149,10 +168,12 @@ def _answer(request: Request, body: object) -> Response:
     return json_body(request, orjson.dumps(body))
 
 
-async def _json(request: Request) -> Any:
+async def _json(request: Request, what: str) -> Any:
     body = await read_body(request, MAX_BODY_BYTES)
     if body is None:
         raise BadParameter(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    if not body.strip():
+        raise Unprocessable(602, f"{what} in body is required")
     if "json" not in request.headers.get("content-type", "application/json"):
         raise BadParameter("the body must be JSON, with content-type application/json")
     try:
@@ -161,21 +182,38 @@ async def _json(request: Request) -> Any:
         raise BadParameter(f"the body is not JSON: {error}") from None
 
 
-def _texts(value: object, what: str) -> Labels:
+def _require(body: dict[str, Any], names: Sequence[str], where: str) -> None:
+    for name in names:
+        if body.get(name) is None:
+            raise Unprocessable(602, f"{where}{name} in body is required")
+    if body.get("matchers") == []:
+        raise Unprocessable(612, "matchers in body should have at least 1 items")
+
+
+def _silence_id(request: Request) -> str:
+    text = str(request.path_params["id"])
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise Unprocessable(601, f'silenceID in path must be of type uuid: "{text}"') from None
+
+
+def _texts(value: object, what: str, *, keep_empty: bool = False) -> Labels:
     if value is None:
         return Labels()
     if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
         raise BadParameter(f"{what}: found {value!r}, expected an object of texts")
-    return Labels.of(value)
+    return Labels(sorted(value.items())) if keep_empty else Labels.of(value)
 
 
 def _alert_of(entry: object, index: int, now_ms: int) -> Alert:
     if not isinstance(entry, dict):
         raise BadParameter(f"alert {index}: found {entry!r}, expected an object with labels")
+    _require(entry, ("labels",), f"{index}.")
     where = f"alert {index}"
     return Alert(
         labels=_texts(entry.get("labels"), f"{where}: labels"),
-        annotations=_texts(entry.get("annotations"), f"{where}: annotations"),
+        annotations=_texts(entry.get("annotations"), f"{where}: annotations", keep_empty=True),
         starts_at_ms=parse_rfc3339(entry.get("startsAt"), f"{where}: startsAt"),
         ends_at_ms=parse_rfc3339(entry.get("endsAt"), f"{where}: endsAt"),
         updated_at_ms=now_ms,
@@ -187,6 +225,8 @@ def _silence_of(body: dict[str, Any]) -> Silence:
     matchers = body.get("matchers")
     if not isinstance(matchers, list) or not all(isinstance(one, dict) for one in matchers):
         raise BadParameter("matchers: expected a list of objects with name, value, isRegex and isEqual")
+    for index, one in enumerate(matchers):
+        _require(one, ("isRegex", "name", "value"), f"matchers.{index}.")
     return Silence(
         id=str(body.get("id") or ""),
         matchers=tuple(_matcher_of(one) for one in matchers),
@@ -227,15 +267,17 @@ def _matchers(texts: list[str]) -> list[Matcher]:
         raise BadParameter(f"bad matcher format: {error}") from None
 
 
-def _filter(params: Parameters) -> Filter:
-    def wanted(name: str) -> bool:
-        return params.text(name, "true").lower() != "false"
+def _is_wanted(params: Parameters, name: str) -> bool:
+    """A switch that is on where nobody says so; what does not say yes says no, as in Alertmanager."""
+    return params.text(name, "true").lower() in _YES
 
+
+def _filter(params: Parameters) -> Filter:
     return Filter(
-        active=wanted("active"),
-        silenced=wanted("silenced"),
-        inhibited=wanted("inhibited"),
-        muted=wanted("muted"),
+        active=_is_wanted(params, "active"),
+        silenced=_is_wanted(params, "silenced"),
+        inhibited=_is_wanted(params, "inhibited"),
+        muted=_is_wanted(params, "muted"),
         matchers=_matchers(params.all("filter")),
         receiver=params.text("receiver"),
     )
@@ -245,6 +287,7 @@ def _alert_view(view: AlertView, muted_by: Sequence[str]) -> dict[str, Any]:
     """muted_by: what mutes the group in which the alert is shown; on its own, nothing does."""
     alert, status = view.alert, view.status
     state = AlertState.SUPPRESSED if muted_by else status.state
+    url = {"generatorURL": alert.generator_url} if alert.generator_url else {}
     return {
         "annotations": dict(alert.annotations),
         "endsAt": rfc3339(alert.ends_at_ms),
@@ -258,7 +301,7 @@ def _alert_view(view: AlertView, muted_by: Sequence[str]) -> dict[str, Any]:
             "state": str(state),
         },
         "updatedAt": rfc3339(alert.updated_at_ms),
-        "generatorURL": alert.generator_url,
+        **url,
         "labels": dict(alert.labels),
     }
 

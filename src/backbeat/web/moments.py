@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from backbeat.web.params import BadParameter
 
 ZERO = "0001-01-01T00:00:00Z"
+_GO_ZERO = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def rfc3339(ms: int) -> str:
@@ -14,6 +15,12 @@ def rfc3339(ms: int) -> str:
     if ms == 0:
         return ZERO
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def rfc3339_short(ms: int) -> str:
+    """As Prometheus's API has it: no more decimals than needed, `2026-01-02T03:04:05.6Z`."""
+    text = rfc3339(ms)
+    return text if ms == 0 else text[:-1].rstrip("0").rstrip(".") + "Z" if "." in text else text
 
 
 def parse_rfc3339(text: object, name: str) -> int:
@@ -26,4 +33,6 @@ def parse_rfc3339(text: object, name: str) -> int:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise BadParameter(f"{name}: found {text!r}, expected a time such as 2026-01-02T03:04:05Z")
+    if moment == _GO_ZERO:  # with decimals, as amtool sends it
+        return 0
     return round(moment.timestamp() * 1000)
