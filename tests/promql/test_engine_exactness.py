@@ -215,3 +215,10 @@ def test_a_quantile_is_doubted_where_there_are_samples() -> None:
     assert answer.notes.warnings == (
         "PromQL warning: quantile value should be between 0 and 1, got 120 (1:20)",
     )
+
+
+def test_a_rate_has_the_last_bit_of_its_formula() -> None:
+    one = engine("a 3 5.1 9.7 12.3 20.9 31.1")
+    sampled, to_start, to_end = 240.0, 60.0, 0.0
+    expected = (31.1 - 5.1) * ((sampled + to_start + to_end) / sampled / 300.0)
+    assert instant(one, "rate(a[5m])", at_ms=5 * MINUTE) == {"{}": expected}

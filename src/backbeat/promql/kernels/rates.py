@@ -69,13 +69,13 @@ class Edges:
 
     sampled:  from the first sample to the last
     to_start: how far the line goes on before the first sample
-    after:    `sampled`, and how far the line goes on after the last sample
+    to_end:   how far it goes on after the last sample
     enough:   whether there are two samples
     """
 
     sampled: Float64s
     to_start: Float64s
-    after: Float64s
+    to_end: Float64s
     enough: Bools
 
 
@@ -89,8 +89,8 @@ def edges(windows: Windows, ends: Int64s, range_ms: int) -> Edges:
     spacing = sampled_s / np.maximum(counts - 1, 1)
     threshold = spacing * 1.1
     to_start = np.where(to_start >= threshold, spacing / 2, to_start)
-    after = sampled_s + np.where(to_end >= threshold, spacing / 2, to_end)
-    return Edges(sampled_s, to_start, after, counts >= 2)
+    to_end = np.where(to_end >= threshold, spacing / 2, to_end)
+    return Edges(sampled_s, to_start, to_end, counts >= 2)
 
 
 def extrapolated(
@@ -98,9 +98,10 @@ def extrapolated(
 ) -> tuple[Float64s, Bools]:
     """rate (counter, per second), increase (counter) and delta (neither).
 
+    Every step of the arithmetic is in Prometheus's order, so that the last bit is the same, too: a quantile
+    at a bucket's edge would turn a difference there into another bucket.
     returns: (series, steps) values; (series or 1, steps) whether two samples were there
     """
-    scale = known.sampled * (range_ms / 1000) if is_rate else known.sampled
     lost = lost_to_resets(windows) if is_counter else None
     out = np.empty(windows.shape)
     for rows, groups, part in windows.parts():
@@ -116,8 +117,12 @@ def extrapolated(
             to_zero *= part.spread(known.sampled[groups])
             shorter = (to_zero >= 0) & (to_zero < extended) & (result > 0)
             extended = np.where(shorter, to_zero, extended)
-        factor = extended + part.spread(known.after[groups])
-        factor /= part.spread(scale[groups])
+        sampled = part.spread(known.sampled[groups])
+        factor = sampled + extended
+        factor += part.spread(known.to_end[groups])
+        factor /= sampled
+        if is_rate:
+            factor /= range_ms / 1000
         result *= factor
     return out, windows.spread(known.enough)
 
