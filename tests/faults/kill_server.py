@@ -38,6 +38,7 @@ SERIES = 10
 LATEST_KILL_S = 1.2
 READY_WITHIN_S = 30
 IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+WRITE_HEADERS = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"}
 CONFIG = """\
 global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}
 scrape_configs:
@@ -127,6 +128,8 @@ class Server:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
 
+    def prepare(self, root: Path) -> None:
+        """Have everything imported, for quick starts."""
         self.said = (root / "said").open("wb")
         script = Path(__file__).with_name("small_store.py")
         self._starter = subprocess.Popen(
@@ -168,9 +171,12 @@ class Server:
         self._starter.communicate()
         self.said.close()
 
-    def request(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+    def request(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        headers = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"} if body else {}
+        if headers is None:
+            headers = WRITE_HEADERS if body else {}
         try:
             connection.request(method, path, body or None, headers)
             answer = connection.getresponse()
@@ -198,7 +204,8 @@ class Deletion:
 class Ledger:
     """What the server was given and has acknowledged: the judge of what it has."""
 
-    def __init__(self) -> None:
+    def __init__(self, retention_ms: int = 2**53) -> None:
+        self._retention_ms = retention_ms
         self.values: dict[int, int] = {}
         """of every time that was sent"""
         self.must: set[tuple[int, int]] = set()
@@ -239,7 +246,7 @@ class Ledger:
                 f"series {series}: {at} has {value}" for at, value in samples if self.values.get(at) != value
             ]
         # Counted back from the newest sample, which a scrape may have brought just now.
-        past = int(time.time() * 1000) - RETENTION_MS
+        past = int(time.time() * 1000) - self._retention_ms
         gone = {place for place in self.must - found if place[1] < past}
         self.retained += len({at for _, at in gone})
         self.must -= gone
@@ -288,7 +295,7 @@ class Sender(threading.Thread):
             self.deletions += 1
 
 
-def _stored(server: Server, selector: str) -> dict[int, list[tuple[int, float]]]:
+def stored(server: Server, selector: str) -> dict[int, list[tuple[int, float]]]:
     return {
         int(one["metric"].get("n", -1)): [
             (round(float(at) * 1000), float(text)) for at, text in one["values"]
@@ -303,17 +310,18 @@ def run(kills: int, seed: int) -> Report:
     report = Report(seed)
     target = Targets(("127.0.0.1", 0), Target)
     threading.Thread(target=target.serve_forever, daemon=True).start()
-    ledger = Ledger()
+    ledger = Ledger(RETENTION_MS)
     seen: dict[int, float] = {}
     with tempfile.TemporaryDirectory(dir=IN_MEMORY) as root:
         server = Server(Path(root), target.server_port)
+        server.prepare(Path(root))
         server.start()
         try:
             for number in range(kills):
                 sender = Sender(server, ledger, f"{seed}/{number}")
                 sender.start()
                 time.sleep(rng.uniform(0.02, LATEST_KILL_S))
-                ticks = _stored(server, "tick_total").get(-1, [])
+                ticks = stored(server, "tick_total").get(-1, [])
                 seen.update(ticks)
                 server.kill()
                 sender.done.set()
@@ -322,8 +330,8 @@ def run(kills: int, seed: int) -> Report:
                 report.blocks += sum(1 for _ in (server.data / "samples" / "blocks").iterdir())
                 server.start()
                 report.kills += 1
-                faults = ledger.judge(_stored(server, "pushed"))
-                ticks = _stored(server, "tick_total").get(-1, [])
+                faults = ledger.judge(stored(server, "pushed"))
+                ticks = stored(server, "tick_total").get(-1, [])
                 faults += _tick_faults(seen, ticks)
                 report.scraped += len(seen.keys() - dict(ticks).keys())
                 seen = {at: value for at, value in seen.items() if at in dict(ticks)}

@@ -261,3 +261,34 @@ def test_a_failed_cut_keeps_everything_and_is_tried_again(
     assert everything(storage) == before
     assert storage.stats().blocks == 1
     storage.close()
+
+
+def test_a_disk_with_room_for_a_few_bytes_is_still_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = opened(tmp_path)
+    rows(storage, 1, 1)
+    real, room = os.write, [0]
+
+    def write(descriptor: int, content: bytes) -> int:
+        if len(content) > room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(descriptor, content)
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(StorageUnavailable):
+        rows(storage, 2, 1)
+    room[0] = 4096
+    storage.maintain()
+    assert storage.unavailable
+    with pytest.raises(StorageUnavailable):
+        rows(storage, 2, 1)
+    room[0] = 1 << 20
+    storage.maintain()
+    assert not storage.unavailable
+    rows(storage, 2, 1)
+    before = everything(storage)
+    storage.close()
+    storage = opened(tmp_path)
+    assert everything(storage) == before
+    storage.close()

@@ -262,6 +262,9 @@ class Group:
         outgoing = [alert for alert in map(self._dress, due) if alert is not None]
         try:
             await around.sink.receive(outgoing)
+        except BackbeatError as failure:
+            log.error("group %s: alert %s: sent again soon: %s", self.key, rule.spec.alert, failure)
+            return
         except Exception:
             log.exception(
                 "group %s: alert %s: not taken; sent again at the next evaluation", self.key, rule.spec.alert

@@ -18,6 +18,7 @@ from threading import Lock
 
 from backbeat.model.appender import StorageUnavailable
 from backbeat.storage.files import fsync_path, write_durably
+from backbeat.storage.records import Kind, frame
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,8 @@ LOG_SUFFIX = ".log"
 DEFINITIONS_SUFFIX = ".definitions"
 COPY_SUFFIX = ".definitions-copy"
 _MOST_UNSYNCED_BYTES = 32 << 20
+_PROBE = frame(Kind.FILLER, bytes(64 << 10))
+"""written first when the disk is tried again"""
 
 
 class LogFile:
@@ -92,6 +95,9 @@ class WriteAheadLog:
         with self._lock:
             try:
                 self._make_writable()
+                if self.unavailable:
+                    # Bytes that fit into the last page would look like a disk with room.
+                    self._log.write(_PROBE)
                 self._write_definitions()
                 if batch:
                     self._log.write(batch)
@@ -176,7 +182,8 @@ class WriteAheadLog:
             self._definitions = files
         self.sync()
         kept = {file.path for file in files}
-        for path in old:
+        # The newest first: after a crash in between, what is left refers to nothing that is gone.
+        for path in reversed(old):
             if path not in kept and not self.unavailable:
                 path.unlink()
 
