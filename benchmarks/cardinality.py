@@ -4,7 +4,7 @@
     python -m benchmarks.cardinality --runs 7       more runs for each median
 
 Each set is sent by remote write to every server. The answers are compared before they are timed (1e-9
-relative); timed is a client's wait over HTTP, and no result of an earlier query is used (`nocache=1`). A restart
+relative); timed is a client's wait over HTTP; no result of an earlier query is used (`nocache=1`). A restart
 is kill -9, start, and the wait until `/-/ready` says yes, with everything in the log; then a query must find
 every series.
 """

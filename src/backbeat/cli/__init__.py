@@ -29,6 +29,13 @@ class Switch(StrEnum):
     LIST = "list"
 
 
+class Form(StrEnum):
+    """What `export` writes."""
+
+    OPENMETRICS = "openmetrics"
+    PARQUET = "parquet"
+
+
 ConfigDir = Annotated[
     Path, typer.Argument(help="Directory with prometheus.yml, rule files, alertmanager.yml and backbeat.yml.")
 ]
@@ -92,6 +99,68 @@ def chaos(
 
     for line in switch_fault(name, switch.value, url):
         typer.echo(line)
+
+
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="OpenMetrics files with timestamps, gzipped or not.")],
+    data: Annotated[Path, typer.Option(help="Data directory that no server holds.")] = Path("data"),
+) -> None:
+    """Backfill: put the samples of files into a data directory."""
+    from backbeat.cli.exchange import run_import
+
+    raise typer.Exit(run_import(files, data))
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="The file to write; .gz compresses OpenMetrics.")],
+    data: Annotated[Path, typer.Option(help="Data directory that no server holds.")] = Path("data"),
+    match: Annotated[list[str] | None, typer.Option(help="Series to export; default: all.")] = None,
+    start: Annotated[str, typer.Option(help="First moment: RFC 3339 or seconds.")] = "",
+    end: Annotated[str, typer.Option(help="Last moment: RFC 3339 or seconds.")] = "",
+    form: Annotated[Form, typer.Option("--format", help="What to write.")] = Form.OPENMETRICS,
+) -> None:
+    """Write samples to an OpenMetrics or Parquet file."""
+    from backbeat.cli.exchange import run_export
+    from backbeat.cli.moments import moment_ms
+
+    start_ms = moment_ms(start, "--start") if start else -(2**62)
+    end_ms = moment_ms(end, "--end") if end else 2**62
+    raise typer.Exit(run_export(data, out, form.value, match or [], start_ms, end_ms))
+
+
+storage_commands = typer.Typer(help="Look over a data directory that no server holds.", no_args_is_help=True)
+app.add_typer(storage_commands, name="storage")
+DataDir = Annotated[Path, typer.Option(help="Data directory that no server holds.")]
+
+
+@storage_commands.command()
+def stats(
+    data: DataDir = Path("data"),
+    limit: Annotated[int, typer.Option(help="Rows of each table.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Series, samples, bytes a sample, and which names and values the series are many of."""
+    from backbeat.cli.storage import run_stats
+
+    raise typer.Exit(run_stats(data, limit, as_json=as_json))
+
+
+@storage_commands.command()
+def verify(data: DataDir = Path("data")) -> None:
+    """Check every checksum and change nothing; exit code 1 where something is damaged."""
+    from backbeat.cli.storage import run_verify
+
+    raise typer.Exit(run_verify(data))
+
+
+@storage_commands.command()
+def repair(data: DataDir = Path("data")) -> None:
+    """Put damaged bytes into quarantine and write the rest anew."""
+    from backbeat.cli.storage import run_repair
+
+    raise typer.Exit(run_repair(data))
 
 
 @app.command()

@@ -54,7 +54,7 @@ class Block:
     """One directory below `blocks/`."""
 
     def __init__(self, path: Path, quarantine: Quarantine) -> None:
-        """Raises UnreadableBlock, OSError."""
+        """Raises UnreadableBlock, OSError (which says nothing about the block)."""
         self.path = path
         self.name = path.name
         self.number = next(_numbers)
@@ -68,6 +68,8 @@ class Block:
         self._lock = Lock()
         self.bad_places: set[tuple[int, int]] = set()
         """(chunk, page) found damaged; page -1: the head of the chunk"""
+        self.has_unread_bytes = False
+        """the disk refused to read some: they may be whole, and are nowhere else"""
 
     def index(self) -> BlockIndex:
         """Loaded when first needed. Raises UnreadableBlock."""
@@ -145,6 +147,7 @@ class Block:
             content = os.pread(self.file.descriptor, length, offset)
         except OSError as error:
             content = b""
+            self.has_unread_bytes = True
             log.error("%s/chunks: cannot read %d bytes at %d: %s", self.path, length, offset, error)
         if len(content) == length and zlib.crc32(content) == crc:
             return content
@@ -167,19 +170,46 @@ class Block:
             for number, page in sorted(self.bad_places)
         ]
 
+    def mend_copies(self) -> list[str]:
+        """Restore whichever copy of the index and the description is damaged. Returns what was done."""
+        done = []
+        pairs: tuple[tuple[str, str, Callable[[bytes], object]], ...] = (
+            ("index", "index-copy", BlockIndex.from_bytes),
+            ("meta.json", "meta-copy.json", BlockMeta.from_bytes),
+        )
+        for one, two, check in pairs:
+            for name, other in ((one, two), (two, one)):
+                content = b""
+                try:
+                    content = (self.path / name).read_bytes()
+                    check(content)
+                except (OSError, ValueError):
+                    self.quarantine.keep(f"blocks/{self.name}/{name}", content, "it is damaged")
+                    _restore(self.path / name, self.path / other, check)
+                    done.append(f"{self.path / name}: restored from its copy")
+        return done
+
     def _load_index(self) -> BlockIndex:
         copies = [self.path / "index", self.path / "index-copy"]
+        refused: OSError | None = None
         for path, other in (copies, copies[::-1]):
+            content = b""
             try:
                 content = path.read_bytes()
-            except OSError as error:
+            except FileNotFoundError as error:
                 log.error("%s: %s", path, error)
-                content = b""
+            except OSError as error:
+                # Says nothing about the bytes: no descriptor is free, or the disk is away.
+                log.error("%s: %s", path, error)
+                refused = error
+                continue
             try:
                 return BlockIndex.from_bytes(content)
             except DamagedIndex:
                 self.quarantine.keep(f"blocks/{self.name}/{path.name}", content, "the index is damaged")
                 _restore(path, other, BlockIndex.from_bytes)
+        if refused is not None:
+            raise refused
         raise UnreadableBlock(f"{self.path}: both copies of its index are damaged")
 
 
@@ -264,20 +294,27 @@ class BlockChunk:
 
 def _read_meta(path: Path, quarantine: Quarantine) -> BlockMeta:
     names = ("meta.json", "meta-copy.json")
+    refused: OSError | None = None
     for name, other in (names, names[::-1]):
         content = b""
         try:
             content = (path / name).read_bytes()
             meta = BlockMeta.from_bytes(content)
-        except (OSError, ValueError) as error:
+        except (FileNotFoundError, ValueError) as error:
             quarantine.keep(f"blocks/{path.name}/{name}", content, f"the description is damaged ({error})")
             _restore(path / name, path / other, BlockMeta.from_bytes)
+            continue
+        except OSError as error:
+            log.error("%s: %s", path / name, error)
+            refused = error
             continue
         if meta.version > FORMAT_VERSION:
             raise UnreadableBlock(
                 f"{path}: its format is {meta.version}, this Backbeat knows {FORMAT_VERSION}"
             )
         return meta
+    if refused is not None:
+        raise refused
     raise UnreadableBlock(f"{path}: both copies of its description are damaged")
 
 

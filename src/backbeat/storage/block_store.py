@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from backbeat.model.errors import WorldFailure
 from backbeat.model.matchers import Matcher
 from backbeat.storage.assemble import Part
 from backbeat.storage.block import Block, UnreadableBlock
@@ -65,7 +66,10 @@ class BlockStore:
         self._set([block for block in self._blocks if block not in doomed] + fresh)
         for block in doomed:
             try:
-                remove_directory(block.path)
+                if block.has_unread_bytes and path is not None:
+                    self.quarantine.move(block.path, f"{block.path}: parts could not be read and merged")
+                else:
+                    remove_directory(block.path)
             except OSError as error:
                 log.warning("%s: could not be deleted: %s; the next start will", block.path, error)
 
@@ -83,7 +87,10 @@ class BlockStore:
         ]
 
     def ask(self, start_ms: int, end_ms: int, question: Callable[[Block], Answer]) -> list[Answer]:
-        """Ask every block that overlaps [start_ms, end_ms]; one that cannot answer is set aside."""
+        """Ask every block that overlaps [start_ms, end_ms]; one that is damaged as a whole is set aside.
+
+        Raises WorldFailure where the system lets nobody read at the moment.
+        """
         answers: list[Answer] = []
         for block in self.overlapping(start_ms, end_ms):
             try:
@@ -92,6 +99,10 @@ class BlockStore:
                 if block not in self._blocks:
                     # It was merged or deleted meanwhile: ask those that are there now.
                     return self.ask(start_ms, end_ms, question)
+                if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+                    raise WorldFailure(
+                        f"{block.path}: cannot be read ({error.strerror}); asking again later may help"
+                    ) from error
                 self._set([each for each in self._blocks if each is not block])
                 self._set_aside(block.path, error)
                 continue
@@ -128,8 +139,11 @@ class BlockStore:
                 continue
             try:
                 found.append(Block(path, self.quarantine))
-            except (UnreadableBlock, OSError) as error:
+            except (UnreadableBlock, FileNotFoundError) as error:
                 self._set_aside(path, error)
+            except OSError as error:
+                self.quarantine.count += 1
+                log.error("%s: %s; the block stays and is not served until the next start", path, error)
         replaced = {parent for block in found for parent in block.meta.parents}
         for block in found:
             # A crash came between writing a merged block and deleting what it was made of.

@@ -85,6 +85,11 @@ class Keeper:
                     "upkeep of %s failed and will be tried again: %s", self._blocks.directory.parent, error
                 )
 
+    def compress(self) -> None:
+        """Compress the chunks that are full."""
+        with self.lock:
+            compress_full_chunks(self._head)
+
     def cut(self, start_ms: int, through_ms: int) -> None:
         """Move everything before `through_ms` from memory to a block. Raises OSError, StorageUnavailable."""
         with self.lock:
@@ -104,12 +109,30 @@ class Keeper:
                 self._trim_log(cut.segment, through_ms)
 
     def flush(self) -> None:
-        """Move everything from memory to a block. Raises OSError, StorageUnavailable."""
+        """Move everything from memory to blocks, none longer than those that compaction makes.
+
+        Raises OSError, StorageUnavailable.
+        """
         with self.lock:
-            oldest = self._head.oldest_ms()
-            if oldest is not None:
-                span = self._options.head_span_ms
-                self.cut(oldest // span * span, self._head.newest_ms + 1)
+            span, longest = self._options.head_span_ms, max(self._options.compaction_spans)
+            while (oldest := self._head.oldest_ms()) is not None:
+                through = (oldest // longest + 1) * longest
+                self.cut(oldest // span * span, min(through, self._head.newest_ms + 1))
+
+    def repair(self) -> list[str]:
+        """Rewrite blocks without what is damaged in them, which is in quarantine. Returns what was done.
+
+        Raises OSError, UnreadableBlock.
+        """
+        with self.lock:
+            done: list[str] = []
+            for block in self._blocks.blocks:
+                done += block.mend_copies()
+                damaged = block.verify()
+                if damaged:
+                    self.rewrite([block], block.meta.start_ms, block.meta.end_ms)
+                    done += [*damaged, f"{block.path}: written anew without them"]
+            return done
 
     def compact(self) -> bool:
         """Merge the blocks of one window if some are due; returns whether there were any."""

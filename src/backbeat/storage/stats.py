@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from backbeat.model.labels import Labels
 from backbeat.storage.series_table import SeriesTable
 
 
@@ -54,7 +55,20 @@ class Cardinality:
 
 def cardinality(table: SeriesTable, limit: int) -> Cardinality:
     """Which names and values the series in memory are many of."""
-    counts = {name: table.value_counts(name) for name in table.names()}
+    return _ranked({name: table.value_counts(name) for name in table.names()}, limit)
+
+
+def cardinality_of(series: Iterable[Labels], limit: int) -> Cardinality:
+    """The same for any series."""
+    counts: dict[str, dict[str, int]] = {}
+    for labels in series:
+        for name, value in labels:
+            values = counts.setdefault(name, {})
+            values[value] = values.get(value, 0) + 1
+    return _ranked(counts, limit)
+
+
+def _ranked(counts: Mapping[str, Mapping[str, int]], limit: int) -> Cardinality:
     pairs = {f"{name}={value}": count for name, values in counts.items() for value, count in values.items()}
     return Cardinality(
         _top({name: sum(values.values()) for name, values in counts.items()}, limit),

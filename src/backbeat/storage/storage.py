@@ -195,6 +195,22 @@ class Storage:
         with self._keeper.lock:
             return [line for block in self._blocks.blocks for line in block.verify()]
 
+    def repair(self) -> list[str]:
+        """Rewrite blocks without what is damaged in them, which is in quarantine. Returns what was done.
+
+        Raises OSError.
+        """
+        return self._keeper.repair()
+
+    def compress(self) -> None:
+        """Compress what is full in memory; `maintain` does this and more."""
+        self._keeper.compress()
+
+    def compact(self) -> None:
+        """Merge all blocks that are due. Raises OSError."""
+        while self._keeper.compact():
+            pass
+
     @property
     def unavailable(self) -> str:
         """Why samples are refused at the moment; empty: they are taken."""
@@ -205,7 +221,7 @@ class Storage:
         self._head.wal.sync()
 
     def flush(self) -> None:
-        """Move everything from memory to a block. Raises OSError, StorageUnavailable."""
+        """Move everything from memory to blocks. Raises OSError, StorageUnavailable."""
         self._keeper.flush()
 
     def maintain(self) -> None:

@@ -1,0 +1,1 @@
+"""Samples in from files, and out to files: OpenMetrics and Parquet."""
