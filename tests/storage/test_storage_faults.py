@@ -292,3 +292,40 @@ def test_a_disk_with_room_for_a_few_bytes_is_still_full(
     storage = opened(tmp_path)
     assert everything(storage) == before
     storage.close()
+
+
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.EIO])
+def test_a_block_that_cannot_be_read_at_the_moment_is_not_taken_for_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    storage = opened(tmp_path)
+    rows(storage, 1, 10)
+    storage.flush()
+    before = everything(storage)
+    storage.close()
+    storage = opened(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda _: (_ for _ in ()).throw(OSError(error, os.strerror(error))))
+        with pytest.raises(WorldFailure, match="cannot be read"):
+            everything(storage)
+    assert everything(storage) == before
+    assert not (tmp_path / "quarantine").exists()
+    storage.close()
+
+
+def test_a_merge_keeps_a_block_whose_bytes_the_disk_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = opened(tmp_path)
+    rows(storage, 1, 10)
+    storage.flush()
+    storage.delete_series([], 1_000, 1_000)
+    storage.close()
+    storage = opened(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pread", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "I/O error")))
+        storage.clean_tombstones()
+    storage.close()
+    kept = list((tmp_path / "quarantine").glob("block-*/chunks"))
+    assert len(kept) == 1
+    assert kept[0].stat().st_size

@@ -66,8 +66,8 @@ class BlockStore:
         self._set([block for block in self._blocks if block not in doomed] + fresh)
         for block in doomed:
             try:
-                if block.has_unread_bytes and path is not None:
-                    self.quarantine.move(block.path, f"{block.path}: parts could not be read and merged")
+                if block.has_unread_bytes:
+                    self.quarantine.move(block.path, f"{block.path}: the disk refused to read parts of it")
                 else:
                     remove_directory(block.path)
             except OSError as error:
