@@ -12,11 +12,9 @@ from dataclasses import dataclass
 Make = Callable[[], str]
 
 _EXACT_FUNCTIONS = ("abs", "ceil", "floor", "sgn", "timestamp", "sort", "sort_desc")
-_FUNCTIONS = (
-    *("acos", "acosh", "asin", "asinh", "atan", "atanh", "cosh", "deg", "exp", "ln", "log10", "log2"),
-    *("rad", "sinh", "sqrt", "tanh"),
-)
-_PERIODIC_FUNCTIONS = ("cos", "sin", "tan")
+_FUNCTIONS = ("asinh", "atan", "cosh", "deg", "exp", "rad", "sinh", "sqrt", "tanh")
+_STEEP_FUNCTIONS = ("cos", "sin", "tan", "ln", "log10", "log2", "acos", "acosh", "asin", "atanh")
+"""A last bit more or less may change all of their result."""
 _TIME_FUNCTIONS = (
     *("day_of_month", "day_of_week", "day_of_year", "days_in_month", "hour", "minute", "month", "year"),
 )
@@ -184,7 +182,7 @@ class RandomQueries:
         if not exact:
             plain.append((4, lambda: f"{self.chance.choice(_FUNCTIONS)}({self.vector(depth - 1)})"))
             plain.append((3, lambda: self.quantiles(depth)))
-            plain.append((1, lambda: f"{self.chance.choice(_PERIODIC_FUNCTIONS)}({self.instant()})"))
+            plain.append((1, lambda: f"{self.chance.choice(_STEEP_FUNCTIONS)}({self.instant()})"))
         if self.newest:
             plain.append((1, lambda: self.sorted_by_label(depth)))
             plain.append((2, lambda: self.info(depth)))
@@ -216,7 +214,7 @@ class RandomQueries:
             f"label_replace({inner}, 'job', '', 'job', '.*')",
             f"label_replace({inner}, '__name__', 'other', 'job', 'api')",
             f"label_join({inner}, 'to', '/', 'job', 'instance')",
-            f"label_replace({inner}, '__type__', 'gauge', 'job', 'api')",
+            f"label_replace({inner}, '{'__type__' if self.newest else 'type'}', 'gauge', 'job', 'api')",
             f"label_join({inner}, 'instance', '', 'nothing')",
         )
 

@@ -149,7 +149,7 @@ def test_columns_count_bytes(query: str, place: str) -> None:
 def test_a_colon_before_any_number_needs_one_in_earlier_brackets() -> None:
     query = "rate(a[5m]) + rate(b[step():1m])"
     assert format_expr(parse(query)) == query
-    with pytest.raises(BadQuery, match="^1:36: parse error: unexpected repeated colon"):
+    with pytest.raises(BadQuery, match=r"^1:36: parse error: unexpected repeated colon"):
         parse("rate(a[5m]) + rate(b[step():step():1m])")
 
 
@@ -219,6 +219,7 @@ def test_a_quantile_is_doubted_where_there_are_samples() -> None:
 
 def test_a_rate_has_the_last_bit_of_its_formula() -> None:
     one = engine("a 3 5.1 9.7 12.3 20.9 31.1")
-    sampled, to_start, to_end = 240.0, 60.0, 0.0
-    expected = (31.1 - 5.1) * ((sampled + to_start + to_end) / sampled / 300.0)
+    rise, sampled, to_end = 31.1 - 5.1, 240.0, 0.0
+    to_zero = sampled * (5.1 / rise)  # nearer than the window's start
+    expected = rise * ((sampled + to_zero + to_end) / sampled / 300.0)
     assert instant(one, "rate(a[5m])", at_ms=5 * MINUTE) == {"{}": expected}
