@@ -1,4 +1,4 @@
-"""10,000 firing alerts in 1,000 groups over 200 routes, 50 inhibit rules, 500 silences: Backbeat beside Alertmanager.
+"""10,000 firing alerts in 1,000 groups, 200 routes, 50 inhibit rules, 500 silences, beside Alertmanager.
 
     python -m benchmarks.alerting
 
@@ -40,7 +40,8 @@ class Figures:
 
     def __str__(self) -> str:
         return (
-            f"{self.name:14} accepted {self.accepted_s:5.2f} s   routed and grouped {self.grouped_s:5.2f} s   "
+            f"{self.name:14} accepted {self.accepted_s:5.2f} s   "
+            f"routed and grouped {self.grouped_s:5.2f} s   "
             f"CPU {self.cpu_s:5.2f} s   RSS {self.rss_mib:4.0f} MiB   "
             f"longest wait of another request {self.longest_wait_ms:4.0f} ms"
         )

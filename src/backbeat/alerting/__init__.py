@@ -7,6 +7,7 @@ await alerting.receive(alerts)
 
 from backbeat.alerting.service import NOBODY, Alerting, InvalidAlerts, TooManyAlerts
 from backbeat.alerting.silencing import InvalidSilence, OverBroadSilence, UnknownSilence
+from backbeat.alerting.unhurried import unhurried
 from backbeat.alerting.views import AlertState, AlertStatus, AlertView, Filter, GroupView
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "OverBroadSilence",
     "TooManyAlerts",
     "UnknownSilence",
+    "unhurried",
 ]

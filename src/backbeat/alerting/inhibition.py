@@ -60,9 +60,10 @@ class Inhibitor:
         values = dict(labels)
         as_source = set(self._source_index.accepting(values))
         as_target = set(self._target_index.accepting(values))
+        shared = self._equal_values(as_source | as_target, values)
         roles = _Roles(
-            tuple((i, self._equal(i, values)) for i in sorted(as_source)),
-            tuple(_Target(i, self._equal(i, values), i in as_source) for i in sorted(as_target)),
+            tuple((i, shared[self._rules[i].equal]) for i in sorted(as_source)),
+            tuple(_Target(i, shared[self._rules[i].equal], i in as_source) for i in sorted(as_target)),
         )
         self._roles[fingerprint] = roles
         for rule, equal in roles.sources:
@@ -85,8 +86,10 @@ class Inhibitor:
                     return Inhibition(self._rule_text(target.rule), source)
         return None
 
-    def _equal(self, rule: int, values: dict[str, str]) -> Equal:
-        return tuple(values.get(name, "") for name in self._rules[rule].equal)
+    def _equal_values(self, rules: set[int], values: dict[str, str]) -> dict[tuple[str, ...], Equal]:
+        """The values by the names that must be equal; many rules name the same."""
+        wanted = {self._rules[rule].equal for rule in rules}
+        return {names: tuple(values.get(name, "") for name in names) for names in wanted}
 
     def _rule_text(self, rule: int) -> str:
         return self._rules[rule].name or f"inhibit rule {rule + 1}"

@@ -21,6 +21,7 @@ from backbeat.alerting.ledger import Integration, Integrations, Ledger
 from backbeat.alerting.metrics import AlertingCollector
 from backbeat.alerting.outbox import LaneId, Random
 from backbeat.alerting.silencing import Silences
+from backbeat.alerting.unhurried import unhurried
 from backbeat.alerting.views import AlertView, Filter, GroupView
 from backbeat.config.alertmanager import AlertmanagerConfig, Route
 from backbeat.model.alerts import Alert, Channel, Delivery
@@ -34,7 +35,7 @@ NOBODY = AlertmanagerConfig(path="", text="", route=Route(receiver=""), receiver
 Channels = Mapping[str, Sequence[Channel]]
 """By receiver, in the order of the configuration."""
 
-_RECEIVED_AT_ONCE = 200
+_RECEIVED_AT_ONCE = 50
 _FLUSHED_AT_ONCE = 50
 _LONGEST_SLEEP_MS = 5_000
 _LONGEST_ATTEMPT_S = 60.0
@@ -278,6 +279,18 @@ class Alerting:
 
     def groups(self, wanted: Filter | None = None) -> list[GroupView]:
         return views.groups(self._core, wanted or Filter(), self._now())
+
+    async def alerts_unhurried(self, wanted: Filter | None = None) -> list[AlertView]:
+        """`alerts`, without keeping others waiting where there are many."""
+        asked = views.each_alert(self._core, wanted or Filter(), self._now())
+        return views.by_fingerprint(await unhurried(asked))
+
+    async def groups_unhurried(self, wanted: Filter | None = None) -> list[GroupView]:
+        """`groups`, without keeping others waiting where there are many."""
+        wanted = wanted or Filter()
+        inside = await self.alerts_unhurried(wanted)
+        asked = views.each_group(self._core, wanted, self._now(), inside)
+        return views.by_labels(await unhurried(asked))
 
     def receivers(self) -> list[str]:
         return [receiver.name for receiver in self.config.receivers]

@@ -5,7 +5,7 @@ Reads the core's memory; changes nothing. What keeps an alert quiet is asked now
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -92,42 +92,62 @@ class Filter:
 
 def alerts(core: Core, wanted: Filter, now_ms: int) -> list[AlertView]:
     """The alerts that fire, by fingerprint."""
-    found: list[AlertView] = []
-    for entry in core.book:
-        if entry.alert.resolved_at(now_ms):
-            continue
-        labels = dict(entry.alert.labels)
-        if not accepts_all(wanted.matchers, labels):
-            continue
-        groups = core.groups.of(entry)
-        receivers = tuple(node.route.receiver for node in core.groups.root.match(labels))
-        if not any(wanted.wants_receiver(name) for name in receivers):
-            continue
-        status = _status(core, entry, labels, groups, now_ms)
-        if wanted.wants(status):
-            found.append(AlertView(entry.fingerprint, entry.alert, receivers, status))
-    return sorted(found, key=lambda view: view.fingerprint)
+    return by_fingerprint(each_alert(core, wanted, now_ms))
+
+
+def by_fingerprint(found: Iterable[AlertView | None]) -> list[AlertView]:
+    return sorted((view for view in found if view), key=lambda view: view.fingerprint)
+
+
+def each_alert(core: Core, wanted: Filter, now_ms: int) -> Iterator[AlertView | None]:
+    """A step for each alert that is known; None for one that is not wanted."""
+    for entry in list(core.book):
+        yield _alert_view(core, entry, wanted, now_ms)
+
+
+def _alert_view(core: Core, entry: Entry, wanted: Filter, now_ms: int) -> AlertView | None:
+    if entry.alert.resolved_at(now_ms):
+        return None
+    labels = dict(entry.alert.labels)
+    if not accepts_all(wanted.matchers, labels):
+        return None
+    receivers = tuple(node.route.receiver for node in core.groups.root.match(labels))
+    if not any(wanted.wants_receiver(name) for name in receivers):
+        return None
+    status = _status(core, entry, labels, core.groups.of(entry), now_ms)
+    return AlertView(entry.fingerprint, entry.alert, receivers, status) if wanted.wants(status) else None
 
 
 def groups(core: Core, wanted: Filter, now_ms: int) -> list[GroupView]:
     """The groups that have a firing alert, by labels and receiver."""
-    by_fingerprint = {view.fingerprint: view for view in alerts(core, wanted, now_ms)}
+    return by_labels(each_group(core, wanted, now_ms, alerts(core, wanted, now_ms)))
+
+
+def by_labels(found: Iterable[GroupView | None]) -> list[GroupView]:
+    return sorted(
+        (view for view in found if view), key=lambda view: (labels_order(view.labels), view.receiver)
+    )
+
+
+def each_group(
+    core: Core, wanted: Filter, now_ms: int, inside: Sequence[AlertView]
+) -> Iterator[GroupView | None]:
+    """A step for each group; None for one in which no wanted alert is."""
+    views = {view.fingerprint: view for view in inside}
     wanted_groups = [group for group in core.groups if wanted.wants_receiver(group.receiver)]
     receivers: dict[str, list[str]] = {}
     for group in wanted_groups:
         for fingerprint in group.alerts:
             receivers.setdefault(fingerprint, []).append(group.receiver)
-    found: list[GroupView] = []
     for group in wanted_groups:
-        inside = [
-            replace(by_fingerprint[name], receivers=tuple(sorted(receivers[name])))
+        own = [
+            replace(views[name], receivers=tuple(sorted(receivers.get(name, ()))))
             for name in group.alerts
-            if name in by_fingerprint
+            if name in views
         ]
         muted_by, _ = muting_intervals(group.node.route, core.intervals, now_ms)
-        if inside and (wanted.muted or not muted_by):
-            found.append(_group_view(group, inside, muted_by))
-    return sorted(found, key=lambda view: (labels_order(view.labels), view.receiver))
+        is_wanted = own and (wanted.muted or not muted_by)
+        yield _group_view(group, own, muted_by) if is_wanted else None
 
 
 def _group_view(group: Group, inside: list[AlertView], muted_by: tuple[str, ...]) -> GroupView:

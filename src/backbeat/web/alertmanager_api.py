@@ -22,6 +22,7 @@ from backbeat.alerting import (
     InvalidSilence,
     TooManyAlerts,
     UnknownSilence,
+    unhurried,
 )
 from backbeat.config.matcher_syntax import MatcherError, parse_matchers
 from backbeat.model.alerts import Alert, AlertSink
@@ -82,17 +83,20 @@ class AlertmanagerAPI:
             return Response()
         if not isinstance(entries, list):
             raise BadParameter("the body must be a JSON list of alerts")
-        alerts = [_alert_of(entry, index, self._now()) for index, entry in enumerate(entries)]
+        now_ms = self._now()
+        alerts = await unhurried(_alert_of(entry, index, now_ms) for index, entry in enumerate(entries))
         await self._sink.receive(alerts)
         return Response()
 
     async def alerts(self, request: Request) -> Response:
         wanted = _filter(await Parameters.of(request))
-        return _answer(request, [_alert_view(view, ()) for view in self._alerting.alerts(wanted)])
+        found = await self._alerting.alerts_unhurried(wanted)
+        return _answer(request, await unhurried(_alert_view(view, ()) for view in found))
 
     async def groups(self, request: Request) -> Response:
         wanted = _filter(await Parameters.of(request))
-        return _answer(request, [_group_view(view) for view in self._alerting.groups(wanted)])
+        found = await self._alerting.groups_unhurried(wanted)
+        return _answer(request, await unhurried(_group_view(view) for view in found))
 
     async def post_silence(self, request: Request) -> Response:
         body = await _json(request, "silence")
