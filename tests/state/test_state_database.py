@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import create_engine
+from postgres_server import new_database
 
 from backbeat.model.alerts import Alert, Notification
 from backbeat.model.errors import WorldFailure
@@ -60,16 +61,15 @@ SILENCE = Silence(
 )
 
 
-async def test_everything_written_is_there_after_reopening(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "state.db"
-    state = open_state(path)
+async def test_everything_written_is_there_after_reopening(target: str) -> None:
+    state = open_state(target)
     entry = LogEntry(TO, frozenset({"a"}), frozenset({"b"}), 4, 8)
     await state.run(lambda c: store.save_alerts(c, [StoredAlert("f" * 16, ALERT, by_timeout=True)]))
     await state.run(lambda c: store.save_log_entry(c, entry))
     await state.run(lambda c: store.save_message(c, MESSAGE))
     await state.run(lambda c: store.save_silence(c, SILENCE))
     await state.close()
-    state = open_state(path)
+    state = open_state(target)
     assert await state.run(store.load_alerts) == [StoredAlert("f" * 16, ALERT, by_timeout=True)]
     assert await state.run(store.load_log) == [entry]
     assert await state.run(store.load_messages) == [MESSAGE]
@@ -77,8 +77,8 @@ async def test_everything_written_is_there_after_reopening(tmp_path: Path) -> No
     await state.close()
 
 
-async def test_an_attempt_changes_its_message_and_deletion_removes_it(tmp_path: Path) -> None:
-    state = open_state(tmp_path / "state.db")
+async def test_an_attempt_changes_its_message_and_deletion_removes_it(target: str) -> None:
+    state = open_state(target)
     await state.run(lambda c: store.save_message(c, MESSAGE))
     dead = replace(MESSAGE, attempts=1, state=MessageState.DEAD, last_error="HTTP 404")
     await state.run(lambda c: store.save_attempt(c, dead))
@@ -88,8 +88,8 @@ async def test_an_attempt_changes_its_message_and_deletion_removes_it(tmp_path: 
     await state.close()
 
 
-async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    state = open_state(tmp_path / "state.db")
+async def test_a_transaction_that_fails_leaves_nothing(target: str) -> None:
+    state = open_state(target)
 
     def half_done(connection) -> None:
         store.save_silence(connection, SILENCE)
@@ -101,8 +101,8 @@ async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     await state.close()
 
 
-async def test_events_are_found_by_alert_with_its_groups_and_pruned_by_age_and_number(tmp_path: Path) -> None:
-    state = open_state(tmp_path / "state.db")
+async def test_events_are_found_by_alert_with_its_groups_and_pruned_by_age_and_number(target: str) -> None:
+    state = open_state(target)
     events = [
         Event(1, EventKind.FIRING, "aa"),
         Event(2, EventKind.GROUPED, "aa", "g1", "team"),
@@ -135,14 +135,46 @@ def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path: Path) -> 
         open_state(path)
 
 
-def test_a_schema_newer_than_the_program_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    _close(path)
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
+async def test_a_schema_newer_than_the_program_is_refused(target: str) -> None:
+    state = open_state(target)
+    newer = "UPDATE alembic_version SET version_num = '9999'"
+    await state.run(lambda c: c.exec_driver_sql(newer))
+    await state.close()
     with pytest.raises(SchemaError, match="found schema 9999, expected"):
-        open_state(path)
+        open_state(target)
+
+
+def test_several_that_start_at_once_on_one_postgresql_migrate_once(postgres: str) -> None:
+    target = new_database(postgres)
+    with ThreadPoolExecutor(4) as threads:
+        for state in threads.map(open_state, [target] * 4):
+            state._engine.dispose()
+
+
+async def test_a_postgresql_that_closed_its_connections_is_used_again(postgres: str) -> None:
+    target = new_database(postgres)
+    state = open_state(target)
+    await state.run(lambda c: store.save_silence(c, SILENCE))
+    with psycopg.connect(host=postgres, user="backbeat", dbname="postgres") as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )
+    assert await state.run(store.load_silences) == [SILENCE]
+    await state.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("postgresql://ann:s3cret@/none?host=/nowhere", r"ann:\*\*\*@.*the state cannot be opened"),
+        ("mongodb://x/y", "found a database of kind mongodb, expected sqlite or postgresql"),
+    ],
+)
+def test_a_database_that_cannot_be_had_is_named_without_its_password(target: str, said: str) -> None:
+    with pytest.raises(StateError, match=said) as refused:
+        open_state(target)
+    assert "s3cret" not in str(refused.value)
 
 
 def test_the_database_is_journalled_ahead_and_synced_at_every_commit(tmp_path: Path) -> None:
@@ -158,7 +190,7 @@ def test_the_state_is_for_its_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o700
 
 
-def test_migrations_lead_to_the_tables_of_the_program(tmp_path: Path) -> None:
+async def test_migrations_lead_to_the_tables_of_the_program(target: str) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.config import Config
     from alembic.migration import MigrationContext
@@ -166,12 +198,9 @@ def test_migrations_lead_to_the_tables_of_the_program(tmp_path: Path) -> None:
 
     import backbeat.state.migrations as migrations
 
-    path = tmp_path / "state.db"
-    _close(path)
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    engine.dispose()
+    state = open_state(target)
+    assert await state.run(lambda c: compare_metadata(MigrationContext.configure(c), metadata)) == []
+    await state.close()
     config = Config()
     config.set_main_option("path_separator", "os")
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))

@@ -33,7 +33,7 @@ class BackbeatConfig:
     allow_unauthenticated: bool = False
     """serve on a non-loopback address without authentication; off unless you know why"""
     database_url: str = ""
-    """SQLAlchemy URL of the state; empty: SQLite in the data directory"""
+    """`state: postgresql://…` (or `database_url`); empty: SQLite in the data directory"""
     links: tuple[tuple[str, str], ...] = ()
 
 

@@ -195,6 +195,7 @@ BACKBEAT = Struct(
             FLAG,
         ),
         "allowed_hosts": texts(),
+        "state": SECRET,
         "database_url": SECRET,
         "links": MapOf(Url(http=True), what="a mapping of names to URLs"),
     },
@@ -219,6 +220,6 @@ def backbeat_config(section: Section) -> BackbeatConfig:
         fields["allowed_hosts"] = section.get("allowed_hosts")
     if "links" in given:
         fields["links"] = section.get("links")
-    if database := section.get("database_url"):
+    if database := section.get("state") or section.get("database_url"):
         fields["database_url"] = database.reveal()
     return BackbeatConfig(**fields)

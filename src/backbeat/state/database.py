@@ -6,11 +6,12 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
 from backbeat.model.errors import BackbeatError, WorldFailure
@@ -72,6 +73,8 @@ def open_state(target: str | os.PathLike[str]) -> State:
             raise StateError(
                 "state: found a text that is no database URL, expected e.g. postgresql://…"
             ) from None
+        if url.drivername in ("postgresql", "postgres"):
+            url = url.set(drivername="postgresql+psycopg")
         shown_as = url.render_as_string(hide_password=True)
     else:
         Path(text).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -79,14 +82,24 @@ def open_state(target: str | os.PathLike[str]) -> State:
         shown_as = text
     try:
         engine = _engine(url)
-        with engine.begin() as connection:
-            migrate(connection, shown_as)
+        with ExitStack() as on_failure:
+            on_failure.callback(engine.dispose)
+            with engine.begin() as connection:
+                migrate(connection, shown_as)
+            on_failure.pop_all()
     except DBAPIError as failure:
         raise StateError(
             f"{shown_as}: the state cannot be opened: {failure.orig}; check that it exists and may be written"
         ) from failure
     except ModuleNotFoundError as missing:
-        raise StateError(f"{shown_as}: the database driver {missing.name} is not installed") from missing
+        raise StateError(
+            f"{shown_as}: the database driver {missing.name} is not installed; "
+            'for PostgreSQL: pip install "backbeat[postgres]"'
+        ) from missing
+    except NoSuchModuleError:
+        raise StateError(
+            f"{shown_as}: found a database of kind {url.get_backend_name()}, expected sqlite or postgresql"
+        ) from None
     return State(engine, shown_as)
 
 

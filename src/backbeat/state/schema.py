@@ -13,6 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from backbeat.model.errors import BackbeatError
 
 NEWEST_REVISION = "0001"
+_MIGRATION_LOCK = 0x6261636B62656174
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
@@ -30,6 +31,9 @@ def current_revision(connection: Connection) -> str | None:
 
 def migrate(connection: Connection, shown_as: str) -> None:
     """Apply pending migrations in the connection's transaction. Raises SchemaError for a newer schema."""
+    if connection.dialect.name == "postgresql":
+        # Of several that start at once, one migrates and the others wait for it.
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
     found = current_revision(connection)
     if found == NEWEST_REVISION:
         return
