@@ -10,6 +10,7 @@ RUNS = (
     ("ingest",),
     ("ingest", "--remote-write"),
     ("storage_figures",),
+    ("alerting",),
 )
 
 
