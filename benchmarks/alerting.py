@@ -3,8 +3,8 @@
     python -m benchmarks.alerting
 
 Both get the same alertmanager.yml, silences and alerts, in 20 POSTs of 500, over HTTP. Measured: from the
-first POST until /api/v2/alerts/groups shows every alert, the longest wait of a small request meanwhile (what a
-blocked event loop would cost), CPU and memory. BACKBEAT_ALERTMANAGER names another peer.
+first POST until /api/v2/alerts/groups shows every alert, the longest wait of a small request meanwhile (what
+a blocked event loop would cost), CPU and memory. BACKBEAT_ALERTMANAGER names another peer.
 """
 
 from __future__ import annotations
