@@ -298,8 +298,14 @@ class Play:
         self._starts: dict[str, datetime] = {}
         self._began_s = 0.0
 
-    async def run(self, until_s: float, between: Sequence[tuple[float, Json]] = ()) -> None:
-        """between: functions of a side to call at a moment, e.g. a reload."""
+    async def run(
+        self, until_s: float, between: Sequence[tuple[float, Json]] = (), *, spread_s: float = 0.0
+    ) -> None:
+        """Play until a moment.
+
+        between:  functions of a side to call at a moment, e.g. a reload
+        spread_s: timelines begin within so many seconds, so that they do not all ask for the machine at once
+        """
         async with AsyncExitStack() as stack:
             self._session = await stack.enter_async_context(aiohttp.ClientSession())
             for side in self.sides:
@@ -311,7 +317,10 @@ class Play:
             for side in self.sides:
                 side.sink.began_s = self._began_s
             await asyncio.gather(
-                *(self._act(line) for line in self.timelines),
+                *(
+                    self._act(line, spread_s * i / len(self.timelines))
+                    for i, line in enumerate(self.timelines)
+                ),
                 *(self._call(at_s, call) for at_s, call in between),
                 self._until(until_s),
             )
@@ -323,9 +332,9 @@ class Play:
         await self._until(at_s)
         await asyncio.gather(*(call(side) for side in self.sides))
 
-    async def _act(self, line: Timeline) -> None:
+    async def _act(self, line: Timeline, later_s: float) -> None:
         for step in line.steps:
-            await self._until(step.at_s)
+            await self._until(step.at_s + later_s)
             request = getattr(self, f"_{step.what}")(line, **step.of)
             await asyncio.gather(*(request(side) for side in self.sides))
 
@@ -445,7 +454,7 @@ def look(at_s: float) -> Step:
 
 # -- the comparison --------------------------------------------------------------------------------------
 
-_TOLERANCE_S = 0.9
+_TOLERANCE_S = 1.2
 _TIMES = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 

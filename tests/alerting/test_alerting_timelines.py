@@ -27,7 +27,7 @@ async def _restart(side: Side) -> None:
 async def _all(*plays: Play) -> None:
     main, reloaded, restarted = plays
     await asyncio.gather(
-        main.run(END_S),
+        main.run(END_S + 2, spread_s=2),
         reloaded.run(END_S, [(RELOAD_S, _reload)]),
         restarted.run(END_S, [(RESTART_S, _restart)]),
     )

@@ -1,0 +1,112 @@
+"""Those on call ask: what happened, which way would it go, and why."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from alert_story import MINUTE, START, Inbox, Story, config, equal
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from backbeat.alerting import Search
+from backbeat.alerting.trail import words
+from backbeat.config.alertmanager import InhibitRule, Route
+from backbeat.model.errors import BackbeatError
+from backbeat.model.labels import Labels
+from backbeat.model.matchers import Matcher, MatchOp
+from backbeat.state.records import EventKind, Silence
+from backbeat.web.oncall_api import OnCallAPI
+from backbeat.web.responses import on_error
+
+CRITICAL = Route("pager", equal(severity="critical"), group_by=("alertname",), group_wait_ms=1000)
+ROOT = Route("team", group_by_all=True, routes=(CRITICAL,))
+INHIBIT = InhibitRule(equal(alertname="Down"), equal(severity="critical"), name="host down")
+
+
+@pytest.fixture
+async def story(tmp_path: Path) -> AsyncIterator[Story]:
+    settings = config(ROOT, inhibit=(INHIBIT,))
+    async with Story(tmp_path / "state.db", settings, {"pager": [Inbox()], "team": [Inbox()]}) as story:
+        yield story
+
+
+async def test_an_alerts_life_is_found_by_labels_text_and_time(story: Story) -> None:
+    slow, late = story.alert("Slow", severity="critical"), story.alert("Late", severity="warning")
+    await story.fire(slow, late)
+    await story.pass_time(5 * MINUTE)
+    await story.resolve(slow)
+    await story.pass_time(10 * MINUTE)
+    page = await story.alerting.search(Search(matchers=equal(alertname="Slow")))
+    kinds = [event.kind for event in reversed(page.events)]
+    assert kinds[:5] == ["firing", "grouped", "decided", "queued", "delivered"]
+    assert kinds[5] == EventKind.RESOLVED
+    assert page.next_before == 0
+    regex = (Matcher("alertname", MatchOp.REGEX, "La.*"),)
+    assert {event.labels.get("alertname") for event in (await _events(story, matchers=regex))} == {"Late"}
+    assert {event.receiver for event in await _events(story, text="PAGER")} == {"pager"}
+    assert await _events(story, text="100%_sure") == []
+    assert [e.kind for e in await _events(story, since_ms=START, until_ms=START + 1)] == [
+        "grouped", "firing", "grouped", "firing",
+    ]  # fmt: skip
+
+
+async def test_pages_together_hold_every_event_once(story: Story) -> None:
+    await story.fire(*(story.alert("A", number=str(number)) for number in range(20)))
+    every, before = [], 0
+    while True:
+        page = await story.alerting.search(Search(before=before, limit=7))
+        every += page.events
+        before = page.next_before
+        if not before:
+            break
+    assert every == (await story.alerting.search(Search(limit=1000))).events
+
+
+async def test_the_way_of_an_alert_and_what_keeps_it_quiet_now(story: Story) -> None:
+    labels = Labels.of(alertname="Slow", severity="critical", job="web")
+    found = story.alerting.preview(labels)
+    (way,) = found.ways
+    assert (way.path, way.receiver) == (("{}", '{severity="critical"}'), "pager")
+    assert way.group_key == '{}/{severity="critical"}:{alertname="Slow"}'
+    assert (way.group_wait_ms, way.integrations) == (1000, ("webhook[0]",))
+    assert found.reaches_somebody
+    await story.fire(story.alert("Down"))
+    assert story.alerting.preview(labels).inhibited == 'host down: {alertname="Down"} fires'
+    assert not story.alerting.preview(labels).reaches_somebody
+    other = Labels.of(alertname="Slow")
+    kept = await story.alerting.set_silence(Silence("", equal(alertname="Slow"), 0, START + MINUTE))
+    assert story.alerting.preview(other).silenced_by == (kept.id,)
+    assert story.alerting.preview(other).ways[0].group_by == ("...",)
+
+
+async def test_every_decision_has_its_words(story: Story) -> None:
+    await story.fire(story.alert("Down"), story.alert("Slow", severity="critical"))
+    await story.pass_time(2 * MINUTE)
+    said = [words(event) for event in await _events(story, matchers=equal(alertname="Slow"))]
+    assert "firing" in said
+    assert any(line.startswith("not told to pager, inhibited: host down: ") for line in said)
+    told = [words(event) for event in await _events(story, matchers=equal(alertname="Down"))]
+    assert "sent to team by webhook[0]: first notification (1 firing, 0 resolved)" in told
+
+
+def test_the_api_answers_and_refuses_with_a_word(tmp_path: Path) -> None:
+    class Never:
+        pass
+
+    api = OnCallAPI(Never(), lambda: START)  # type: ignore[arg-type]
+    client = TestClient(Starlette(routes=api.routes(), exception_handlers={BackbeatError: on_error}))
+    for method, path, said in (
+        ("GET", "/api/backbeat/v1/alerts/history?match=%3D%3D", "match: "),
+        ("GET", "/api/backbeat/v1/alerts/history?since=soon", 'invalid parameter "since"'),
+        ("GET", "/api/backbeat/v1/route?label=x", "severity=critical"),
+        ("POST", "/api/backbeat/v1/silences/preview", "the body is not JSON"),
+    ):
+        answer = client.request(method, path)
+        assert answer.status_code == 400
+        assert said in answer.json()["error"]
+
+
+async def _events(story: Story, **wanted):
+    return (await story.alerting.search(Search(**wanted))).events
