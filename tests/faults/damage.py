@@ -55,7 +55,7 @@ class Whole:
     samples: Samples
     deleted: Samples
     units: dict[Path, list[Unit]]
-    """by path below the directory; a file that is not here has a copy, or nothing depends on it"""
+    """by path below the directory; a file that is not here is one unit, and has a copy or is not needed"""
 
     def files(self) -> list[Path]:
         paths = [path for path in sorted(self.directory.rglob("*")) if path.is_file() and path.stat().st_size]
@@ -134,7 +134,7 @@ def build(directory: Path) -> Whole:
     assert deleted
     whole = Whole(directory, samples, deleted, {})
     for path in whole.files():
-        if path.suffix == ".log":
+        if path.parts[0] == "wal":
             whole.units[path] = list(_records(directory / path, samples))
         elif path.name == "chunks":
             whole.units[path] = list(_pages(directory / path, samples))

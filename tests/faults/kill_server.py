@@ -336,11 +336,13 @@ def run(kills: int, seed: int) -> Report:
                 report.scraped += len(seen.keys() - dict(ticks).keys())
                 seen = {at: value for at, value in seen.items() if at in dict(ticks)}
                 report.faults += [f"kill {number}: {fault}" for fault in faults]
+                report.acknowledged, report.retained = ledger.acknowledged, ledger.retained
+                if report.kills % 50 == 0:
+                    print(report, file=sys.stderr, flush=True)
         finally:
             server.close()
             target.shutdown()
             target.server_close()
-    report.acknowledged, report.retained = ledger.acknowledged, ledger.retained
     report.scraped += len(seen)
     return report
 

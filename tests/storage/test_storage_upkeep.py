@@ -163,9 +163,8 @@ def test_a_clock_that_steps_refuses_no_sample_in_order(tmp_path: Path, clock: Cl
     run_hours(storage, clock, 4)
     clock.ms -= HOUR_MS
     storage.maintain()
-    # Samples of the stepped clock are older than their series' newest, and outside the window.
-    refused = storage.append_samples([series(0)], np.array([clock.ms + 1]), np.ones(1))
-    assert refused.out_of_order == 1
+    # What is stored is further ahead than any sample may be: it is no measure of what is late.
+    assert storage.append_samples([series(0)], np.array([clock.ms + 1]), np.ones(1)).stored == 1
     assert storage.append_samples([series(99)], np.array([clock.ms + 1]), np.ones(1)).stored == 1
     clock.ms += 25 * HOUR_MS
     run_hours(storage, clock, 1)

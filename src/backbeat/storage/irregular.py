@@ -96,6 +96,8 @@ def judge(
         is_conflict[late] = stored & ~same
         if not any_age:
             is_out[late] = ~stored & (at[late] < newest[late] - head.options.out_of_order_window_ms)
+            # A newest sample that would now be refused itself came of a wrong clock, and is no measure.
+            is_out[late] &= newest[late] <= ahead_ms
     accepted = order[~(is_duplicate | is_conflict | is_out)]
     return accepted, Appended(
         stored=len(accepted),
