@@ -44,12 +44,14 @@ from backbeat.promql.parser import parse
 from backbeat.rules import AlertState, RuleManager
 from backbeat.state import open_state
 from backbeat.storage import Storage, StorageOptions, open_storage
+from backbeat.storage.metrics import StorageCollector
 from backbeat.templating import Template
 from backbeat.templating.functions import alertmanager_functions, prometheus_functions
 from backbeat.web.alertmanager_api import AlertmanagerAPI
 from backbeat.web.app import build_app
 from backbeat.web.ingest_api import IngestAPI
 from backbeat.web.live import LiveStream, News
+from backbeat.web.oncall_api import OnCallAPI
 from backbeat.web.ops_api import OpsAPI
 from backbeat.web.query_api import QueryAPI
 from backbeat.web.runbooks import runbook_routes
@@ -167,6 +169,7 @@ class Backbeat:
         build.labels(__version__).set(1)
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+        self.registry.register(StorageCollector(storage))
 
     async def start(self, stack: AsyncExitStack, state_path: str) -> None:
         """Start every part, in the way of the data from its end; `stack` stops them in reverse."""
@@ -285,6 +288,7 @@ class Backbeat:
                 self.started_ms,
             ).routes(),
             *AlertmanagerAPI(self.alerting, self, now_ms, self.started_ms).routes(),
+            *OnCallAPI(self.alerting, now_ms).routes(),
             *OpsAPI(
                 self.registry, self.reload if own.enable_lifecycle_api else None, lambda: self.is_ready
             ).routes(),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from alert_story import MINUTE, START, Inbox, Story, config, equal
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from backbeat.alerting import Search
 from backbeat.alerting.trail import words
@@ -91,21 +91,44 @@ async def test_every_decision_has_its_words(story: Story) -> None:
     assert "sent to team by webhook[0]: first notification (1 firing, 0 resolved)" in told
 
 
-def test_the_api_answers_and_refuses_with_a_word(tmp_path: Path) -> None:
-    class Never:
-        pass
+async def test_the_api_answers_what_was_asked(story: Story) -> None:
+    alert = story.alert("Slow", severity="critical")
+    await story.fire(alert)
+    await story.pass_time(MINUTE)
+    async with _client(story) as client:
+        data = (
+            await client.get("/alerts/history", params={"match": 'alertname="Slow"', "since": "1h"})
+        ).json()
+        assert data["data"]["events"][-1]["kind"] == "firing"
+        (trail,) = (await client.get("/alerts/Slow/trail")).json()["data"]
+        assert trail["fingerprint"] == alert.fingerprint
+        assert [line["kind"] for line in trail["trail"]][:2] == ["firing", "grouped"]
+        route = (await client.get("/route", params={"label": ["severity=critical", "a=b=c"]})).json()["data"]
+        assert (route["routes"][0]["receiver"], route["labels"]["a"]) == ("pager", "b=c")
+        answer = await client.post("/silences/preview", json={"matchers": ['severity="critical"']})
+        assert [each["fingerprint"] for each in answer.json()["data"]["wouldMute"]] == [alert.fingerprint]
 
-    api = OnCallAPI(Never(), lambda: START)  # type: ignore[arg-type]
-    client = TestClient(Starlette(routes=api.routes(), exception_handlers={BackbeatError: on_error}))
-    for method, path, said in (
-        ("GET", "/api/backbeat/v1/alerts/history?match=%3D%3D", "match: "),
-        ("GET", "/api/backbeat/v1/alerts/history?since=soon", 'invalid parameter "since"'),
-        ("GET", "/api/backbeat/v1/route?label=x", "severity=critical"),
-        ("POST", "/api/backbeat/v1/silences/preview", "the body is not JSON"),
-    ):
-        answer = client.request(method, path)
-        assert answer.status_code == 400
-        assert said in answer.json()["error"]
+
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [
+        ("GET", "/alerts/history?match=%3D%3D", "match: "),
+        ("GET", "/alerts/history?since=soon", 'invalid parameter "since"'),
+        ("GET", "/route?label=x", "severity=critical"),
+        ("POST", "/silences/preview", "the body is not JSON"),
+    ],
+)
+async def test_the_api_refuses_with_a_word(story: Story, method: str, path: str, said: str) -> None:
+    async with _client(story) as client:
+        answer = await client.request(method, path)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
+def _client(story: Story) -> httpx.AsyncClient:
+    routes = OnCallAPI(story.alerting, lambda: story.now_ms).routes()
+    app = Starlette(routes=routes, exception_handlers={BackbeatError: on_error})
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://b/api/backbeat/v1")
 
 
 async def _events(story: Story, **wanted):

@@ -5,6 +5,8 @@ await alerting.start()
 await alerting.receive(alerts)
 """
 
+from backbeat.alerting.history import Page, Search
+from backbeat.alerting.preview import Preview, Way
 from backbeat.alerting.service import NOBODY, Alerting, InvalidAlerts, TooManyAlerts
 from backbeat.alerting.silencing import InvalidSilence, OverBroadSilence, UnknownSilence
 from backbeat.alerting.unhurried import unhurried
@@ -21,7 +23,11 @@ __all__ = [
     "InvalidAlerts",
     "InvalidSilence",
     "OverBroadSilence",
+    "Page",
+    "Preview",
+    "Search",
     "TooManyAlerts",
     "UnknownSilence",
+    "Way",
     "unhurried",
 ]

@@ -121,7 +121,15 @@ class Core:
         for group in joined:
             reason = f"route {group.node.id}"
             changes.events.append(
-                Event(now_ms, EventKind.GROUPED, entry.fingerprint, group.key, group.receiver, reason=reason)
+                Event(
+                    now_ms,
+                    EventKind.GROUPED,
+                    entry.fingerprint,
+                    group.key,
+                    group.receiver,
+                    reason=reason,
+                    labels=entry.alert.labels,
+                )
             )
 
     def fires(self, fingerprint: str, now_ms: int) -> bool:
@@ -285,7 +293,9 @@ _SUPPRESSED = {
 
 
 def _held_event(now_ms: int, kind: EventKind, fingerprint: str, group: Group, held: Held) -> Event:
-    return Event(now_ms, kind, fingerprint, group.key, group.receiver, reason=held.reason)
+    alert = group.alerts.get(fingerprint)
+    labels = alert.labels if alert else group.labels
+    return Event(now_ms, kind, fingerprint, group.key, group.receiver, reason=held.reason, labels=labels)
 
 
 def _decision_event(now_ms: int, to: Destination, reason: Reason, detail: str, group: Group) -> Event:

@@ -16,10 +16,12 @@ from backbeat.alerting import views
 from backbeat.alerting.changes import Changes
 from backbeat.alerting.core import Core
 from backbeat.alerting.counters import Counters
+from backbeat.alerting.history import Page, Search, search
 from backbeat.alerting.journal import Journal
 from backbeat.alerting.ledger import Integration, Integrations, Ledger
 from backbeat.alerting.metrics import AlertingCollector
 from backbeat.alerting.outbox import LaneId, Random
+from backbeat.alerting.preview import Preview, preview
 from backbeat.alerting.silencing import Silences
 from backbeat.alerting.unhurried import unhurried
 from backbeat.alerting.views import AlertView, Filter, GroupView
@@ -27,6 +29,7 @@ from backbeat.config.alertmanager import AlertmanagerConfig, Route
 from backbeat.model.alerts import Alert, Channel, Delivery
 from backbeat.model.clock import Now
 from backbeat.model.errors import BackbeatError
+from backbeat.model.labels import Labels
 from backbeat.state import State, store
 from backbeat.state.records import Event, EventKind, Message, MessageState, Silence, SilenceState
 
@@ -309,6 +312,14 @@ class Alerting:
 
     def dead_letters(self) -> list[Message]:
         return [message for message in self.messages() if message.state is MessageState.DEAD]
+
+    def preview(self, labels: Labels) -> Preview:
+        """Which way an alert with these labels would take now, and what would keep it quiet."""
+        return preview(self._core, labels, self._now())
+
+    async def search(self, wanted: Search) -> Page:
+        """A page of the history of all alerts, newest first."""
+        return await self._state.run(lambda connection: search(connection, wanted))
 
     async def history(
         self,

@@ -263,7 +263,7 @@ def find_events(
         query = query.where(column.at_ms >= since_ms)
     if until_ms:
         query = query.where(column.at_ms < until_ms)
-    return [_event(row) for row in reversed(connection.execute(query).all())]
+    return [event_of(row) for row in reversed(connection.execute(query).all())]
 
 
 def groups_of(connection: Connection, fingerprint: str) -> list[str]:
@@ -286,7 +286,7 @@ def prune_events(connection: Connection, before_ms: int, keep_newest: int) -> No
         connection.execute(delete(tables.alert_events).where(column.id <= oldest_kept))
 
 
-def _event(row: Row[Any]) -> Event:
+def event_of(row: Row[Any]) -> Event:
     return Event(
         row.at_ms,
         EventKind(row.kind),

@@ -1,0 +1,188 @@
+"""Backbeat's own API for those on call: history, an alert's trail, its way, silences tried out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from backbeat.alerting import Alerting, AlertView, Filter, Search, Way
+from backbeat.alerting.trail import words
+from backbeat.config.matcher_syntax import MatcherError, parse_matchers
+from backbeat.model.clock import Now
+from backbeat.model.durations import parse_duration
+from backbeat.model.errors import DurationError
+from backbeat.model.labels import Labels
+from backbeat.model.matchers import Matcher
+from backbeat.state.records import Event
+from backbeat.web.ingest_api import read_body
+from backbeat.web.moments import rfc3339
+from backbeat.web.params import BadParameter, Parameters, parse_time
+from backbeat.web.responses import success
+
+_MAX_BODY_BYTES = 1 << 20
+_ROOT = "/api/backbeat/v1"
+
+
+class OnCallAPI:
+    """Described in docs/backbeat-api.md."""
+
+    def __init__(self, alerting: Alerting, now: Now) -> None:
+        self._alerting = alerting
+        self._now = now
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(f"{_ROOT}/alerts/history", self.history, methods=["GET"]),
+            Route(f"{_ROOT}/alerts/{{alert}}/trail", self.trail, methods=["GET"]),
+            Route(f"{_ROOT}/route", self.route, methods=["GET"]),
+            Route(f"{_ROOT}/silences/preview", self.preview_silence, methods=["POST"]),
+        ]
+
+    async def history(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        page = await self._alerting.search(
+            Search(
+                since_ms=self._moment(params, "since"),
+                until_ms=self._moment(params, "until"),
+                matchers=_matchers(params.all("match")),
+                text=params.text("text"),
+                before=params.count("before") or 0,
+                limit=params.count("limit") or 100,
+            )
+        )
+        return success(
+            request, {"events": [_event(each) for each in page.events], "nextBefore": page.next_before}
+        )
+
+    async def trail(self, request: Request) -> Response:
+        """By fingerprint, or by alert name: then of each alert of that name that fires."""
+        asked = request.path_params["alert"]
+        params = await Parameters.of(request)
+        firing = {view.fingerprint: view for view in self._alerting.alerts()}
+        named = [name for name, view in firing.items() if view.alert.name == asked]
+        trails = []
+        for fingerprint in named or [asked]:
+            events = await self._alerting.history(
+                fingerprint=fingerprint,
+                since_ms=self._moment(params, "since"),
+                limit=params.count("limit") or 1000,
+            )
+            view = firing.get(fingerprint)
+            trails.append(
+                {
+                    "fingerprint": fingerprint,
+                    "labels": dict(view.alert.labels) if view else _labels_of(events, fingerprint),
+                    "firing": view is not None,
+                    "trail": [_event(each) for each in events],
+                    "now": _present(view) if view else None,
+                }
+            )
+        return success(request, trails)
+
+    async def route(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        pairs = [text.partition("=") for text in params.all("label")]
+        if not pairs or any(not name or not equals for name, equals, _ in pairs):
+            raise BadParameter('label: expected one or more of the form "severity=critical"')
+        labels = Labels.of((name, value) for name, _, value in pairs)
+        found = self._alerting.preview(labels)
+        return success(
+            request,
+            {
+                "labels": dict(labels),
+                "routes": [_way(each) for each in found.ways],
+                "silencedBy": list(found.silenced_by),
+                "inhibitedBy": found.inhibited,
+                "reachesSomebody": found.reaches_somebody,
+            },
+        )
+
+    async def preview_silence(self, request: Request) -> Response:
+        """Which firing alerts a silence with these matchers would mute now."""
+        raw = await read_body(request, _MAX_BODY_BYTES)
+        if raw is None:
+            raise BadParameter(f"the body is larger than {_MAX_BODY_BYTES} bytes")
+        try:
+            body = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            raise BadParameter(f"the body is not JSON: {error}") from None
+        wanted = body.get("matchers") if isinstance(body, dict) else None
+        if not wanted or not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
+            raise BadParameter('matchers: expected a list of texts such as ["alertname=\\"X\\""]')
+        found = await self._alerting.alerts_unhurried(Filter(matchers=_matchers(wanted)))
+        return success(request, {"wouldMute": [_alert(view) for view in found]})
+
+    def _moment(self, params: Parameters, name: str) -> int:
+        """A moment, or how long ago; 0 where it is not given."""
+        text = params.text(name)
+        if not text:
+            return 0
+        try:
+            return self._now() - parse_duration(text)
+        except DurationError:
+            return parse_time(text, name)
+
+
+def _matchers(texts: list[str]) -> list[Matcher]:
+    try:
+        return [matcher for text in texts for matcher in parse_matchers(text)]
+    except MatcherError as error:
+        raise BadParameter(f"match: {error}") from None
+
+
+def _labels_of(events: list[Event], fingerprint: str) -> dict[str, str]:
+    own = (each.labels for each in events if each.fingerprint == fingerprint and each.labels)
+    return dict(next(own, Labels()))
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "at": rfc3339(event.at_ms),
+        "kind": event.kind.value,
+        "words": words(event),
+        "fingerprint": event.fingerprint,
+        "groupKey": event.group_key,
+        "receiver": event.receiver,
+        "integration": event.integration,
+        "reason": event.reason,
+        "detail": event.detail,
+        "labels": dict(event.labels),
+    }
+
+
+def _alert(view: AlertView) -> dict[str, Any]:
+    return {
+        "fingerprint": view.fingerprint,
+        "labels": dict(view.alert.labels),
+        "annotations": dict(view.alert.annotations),
+        "startsAt": rfc3339(view.alert.starts_at_ms),
+        "receivers": list(view.receivers),
+        **_present(view),
+    }
+
+
+def _present(view: AlertView) -> dict[str, Any]:
+    return {
+        "silencedBy": list(view.status.silenced_by),
+        "inhibitedBy": list(view.status.inhibited_by),
+        "mutedBy": list(view.status.muted_by),
+    }
+
+
+def _way(way: Way) -> dict[str, Any]:
+    return {
+        "path": list(way.path),
+        "receiver": way.receiver,
+        "integrations": list(way.integrations),
+        "groupBy": list(way.group_by),
+        "groupLabels": dict(way.group_labels),
+        "groupKey": way.group_key,
+        "groupWaitMs": way.group_wait_ms,
+        "groupIntervalMs": way.group_interval_ms,
+        "repeatIntervalMs": way.repeat_interval_ms,
+        "muted": way.muted,
+    }
