@@ -8,10 +8,12 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RUNS = (
-    ("faults/kill_server.py", "--kills", "100", "--seed", "1"),
+    ("faults/kill_server.py", "--kills", "200", "--seed", "1"),
     ("alerting/kill_notify.py", "--kills", "50", "--seed", "1"),
     ("alerting/alerting_faults.py", "--seed", "1"),
     ("storage/torture.py", "--kills", "1000", "--seed", "1"),
+    ("faults/damage.py", "--cases", "10000", "--seed", "1"),
+    ("faults/full_disk.py", "--fills", "20", "--seed", "1"),
 )
 
 

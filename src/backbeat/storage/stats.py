@@ -44,6 +44,21 @@ class StorageStats:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """How the store does, at no cost."""
+
+    unavailable: bool
+    series: int
+    blocks: int
+    damages: int
+    torn_tails: int
+    write_failures: int
+    sync_failures: int
+    compactions: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cardinality:
     """The four tables above."""
 

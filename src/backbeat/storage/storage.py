@@ -38,7 +38,7 @@ from backbeat.storage.locking import DirectoryLock
 from backbeat.storage.options import StorageOptions
 from backbeat.storage.replay import ReplayReport, replay
 from backbeat.storage.selecting import Selector
-from backbeat.storage.stats import StorageStats, cardinality
+from backbeat.storage.stats import Health, StorageStats, cardinality
 from backbeat.storage.wal import WriteAheadLog, last_number
 
 
@@ -188,6 +188,21 @@ class Storage:
             label_value_counts=tables.label_value_counts,
             metric_names=tables.metric_names,
             label_pairs=tables.label_pairs,
+        )
+
+    def health(self) -> Health:
+        """What the store's metrics show."""
+        wal, keeper = self._head.wal, self._keeper
+        return Health(
+            unavailable=bool(wal.unavailable),
+            series=len(self._head.table),
+            blocks=len(self._blocks.blocks),
+            damages=self._blocks.quarantine.count - self.replayed.torn_tails,
+            torn_tails=self.replayed.torn_tails,
+            write_failures=wal.write_failures,
+            sync_failures=wal.sync_failures,
+            compactions=keeper.compactions,
+            failures=keeper.failures,
         )
 
     def verify(self) -> list[str]:
