@@ -22,7 +22,16 @@ MAX_PARAMETERS_BYTES = 64 * 1024
 MAX_POINTS = 11_000
 MIN_TIME_MS = -(2**53)
 MAX_TIME_MS = 2**53
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+MAX_INT = 2**63 - 1
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+# What Go's clients send for "from the beginning" and "without an end"; no calendar has these years.
+_EDGES = {
+    "-292273086-05-16T16:47:06Z": MIN_TIME_MS,
+    "+292277025-08-18T07:12:54.999999999Z": MAX_TIME_MS,
+}
+_TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 
 
 class BadParameter(BackbeatError):
@@ -61,57 +70,94 @@ class Parameters:
     def all(self, name: str) -> list[str]:
         return self._values.get(name, [])
 
-    def required(self, name: str) -> str:
-        if not self.text(name):
-            raise BadParameter(f'invalid parameter "{name}": it is missing or empty')
-        return self.text(name)
-
     def time_ms(self, name: str, default: int | None = None) -> int:
         """A time in ms: seconds since the epoch or RFC 3339. Raises BadParameter."""
         text = self.text(name)
-        if not text:
-            if default is None:
-                raise BadParameter(f'invalid parameter "{name}": cannot parse "" to a valid timestamp')
-            return default
-        return parse_time(text, name)
+        if text or default is None:
+            return parse_time(text, name, optional=default is not None)
+        return default
 
-    def duration_ms(self, name: str, default: int | None = None) -> int:
-        """A duration in ms: seconds as a number, or 5m. Raises BadParameter."""
-        text = self.text(name)
-        if not text and default is not None:
-            return default
+    def duration_ms(self, name: str) -> int:
+        """A duration in ms: seconds as a number, which may be negative, or 5m. Raises BadParameter."""
         try:
-            ms = round(float(text) * 1000) if _NUMBER.fullmatch(text) else parse_duration(text)
-        except (DurationError, OverflowError):
-            ms = -1
-        if ms < 0 or ms > MAX_TIME_MS:
-            raise BadParameter(f'invalid parameter "{name}": cannot parse "{text}" to a valid duration')
-        return ms
+            return parse_seconds(self.text(name))
+        except BadParameter as error:
+            raise BadParameter(f'invalid parameter "{name}": {error}') from None
+
+    def timeout_ms(self) -> int | None:
+        """`timeout`; None where it is not given. Raises BadParameter."""
+        return self.duration_ms("timeout") if self.text("timeout") else None
+
+    def lookback_ms(self) -> int | None:
+        """`lookback_delta`; None where the server's own holds. Raises BadParameter."""
+        if not self.text("lookback_delta"):
+            return None
+        try:
+            given = parse_seconds(self.text("lookback_delta"))
+        except BadParameter as error:
+            raise BadParameter(f"error parsing lookback delta duration: {error}") from None
+        return given if given > 0 else None
 
     def limit(self) -> int:
         """`limit`: 0 means none. Raises BadParameter."""
         text = self.text("limit", "0") or "0"
-        if not text.isascii() or not text.isdigit():
-            raise BadParameter(f'invalid parameter "limit": found "{text}", expected a number of 0 or more')
-        return int(text[:12])
+        if not _WHOLE.fullmatch(text):
+            raise BadParameter(f'invalid parameter "limit": parsing "{text}": invalid syntax')
+        if int(text) < 0:
+            raise BadParameter('invalid parameter "limit": limit must be non-negative')
+        return min(int(text), MAX_INT)
 
-    def selectors(self, name: str = "match[]") -> list[tuple[Matcher, ...]]:
-        return [parse_selector(text) for text in self.all(name)]
+    def count(self, name: str) -> int | None:
+        """A whole number that may be negative, which means no limit; None where it is not given."""
+        text = self.text(name)
+        if text and not _WHOLE.fullmatch(text):
+            raise BadParameter(f"{name} must be a number")
+        return int(text) if text and int(text) >= 0 else None
+
+    def flag(self, name: str, said: str) -> bool:
+        """A truth value as Go reads it, false where it is not given; `said` opens the error."""
+        text = self.text(name)
+        if text and text not in _TRUE + _FALSE:
+            raise BadParameter(f'invalid parameter "{name}": {said}: parsing "{text}": invalid syntax')
+        return text in _TRUE
+
+    def selectors(self) -> list[tuple[Matcher, ...]]:
+        """`match[]`, none of which an absent label passes. Raises BadQuery, BadParameter."""
+        found = [parse_selector(text) for text in self.all("match[]")]
+        if any(all(matcher.matches("") for matcher in matchers) for matchers in found):
+            raise BadParameter("match[] must contain at least one non-empty matcher")
+        return found
 
 
-def parse_time(text: str, name: str = "time") -> int:
-    """Milliseconds since the epoch of `1435781430.781` or `2015-07-01T20:10:51.781Z`."""
-    if _NUMBER.fullmatch(text):
-        seconds = float(text)
-        if math.isfinite(seconds) and MIN_TIME_MS <= seconds * 1000 <= MAX_TIME_MS:
-            return round(seconds * 1000)
+def parse_seconds(text: str) -> int:
+    """Milliseconds of `15`, `0.5` (seconds) or `1h30m`. Raises BadParameter."""
+    if not _NUMBER.fullmatch(text):
+        try:
+            return parse_duration(text)
+        except DurationError:
+            raise BadParameter(f'cannot parse "{text}" to a valid duration') from None
+    seconds = float(text)
+    if abs(seconds) * 1e9 > MAX_INT:
+        raise BadParameter(f'cannot parse "{text}" to a valid duration. It overflows int64')
+    return round(seconds * 1000)
+
+
+def parse_time(text: str, name: str = "time", *, optional: bool = False) -> int:
+    """Milliseconds since the epoch of `1435781430.781` or `2015-07-01T20:10:51.781Z`.
+
+    Times beyond 285,000 years from the epoch are brought to that edge, where no sample is.
+    """
+    if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
+        return round(max(MIN_TIME_MS, min(float(text) * 1000, MAX_TIME_MS)))
+    if text in _EDGES:
+        return _EDGES[text]
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return round(moment.timestamp() * 1000)
+        if _MOMENT.fullmatch(text):
+            return round(datetime.fromisoformat(text).timestamp() * 1000)
     except (ValueError, OverflowError):
         pass
-    raise BadParameter(f'invalid parameter "{name}": cannot parse "{text}" to a valid timestamp')
+    where = f"invalid time value for '{name}': " if optional else ""
+    raise BadParameter(f'invalid parameter "{name}": {where}cannot parse "{text}" to a valid timestamp')
 
 
 def check_grid(start_ms: int, end_ms: int, step_ms: int) -> None:

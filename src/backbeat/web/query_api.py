@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -12,7 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from backbeat.model.clock import Now
-from backbeat.model.results import Answer, Matrix, Querier
+from backbeat.model.results import Answer, BadQuery, Matrix, Querier, QueryCanceled
+from backbeat.promql.ast import Expr
 from backbeat.promql.parser import parse
 from backbeat.promql.printer import pretty
 from backbeat.promql.tree_json import to_json
@@ -46,14 +49,12 @@ class QueryAPI:
     async def query(self, request: Request) -> Response:
         params = await Parameters.of(request)
         at_ms = params.time_ms("time", self._now())
+        limit = params.limit()
         began = time.perf_counter()
-        answer = await self._querier.instant(
-            params.required("query"),
-            at_ms,
-            timeout_ms=params.duration_ms("timeout", 0) or None,
-            lookback_ms=params.duration_ms("lookback_delta", 0) or None,
+        asked = self._querier.instant(
+            params.text("query"), at_ms, timeout_ms=params.timeout_ms(), lookback_ms=params.lookback_ms()
         )
-        answer, cut = limited(answer, params.limit())
+        answer, cut = limited(await _answered(request, asked), limit)
         stats = _stats(params, answer, began)
         return await _rendered(request, cut, at_ms, stats)
 
@@ -62,17 +63,18 @@ class QueryAPI:
         start_ms, end_ms = params.time_ms("start"), params.time_ms("end")
         step_ms = params.duration_ms("step")
         check_grid(start_ms, end_ms, step_ms)
+        limit = params.limit()
         began = time.perf_counter()
-        answer = await self._querier.range(
-            params.required("query"),
+        asked = self._querier.range(
+            params.text("query"),
             start_ms,
             end_ms,
             step_ms,
-            timeout_ms=params.duration_ms("timeout", 0) or None,
-            lookback_ms=params.duration_ms("lookback_delta", 0) or None,
+            timeout_ms=params.timeout_ms(),
+            lookback_ms=params.lookback_ms(),
             anew=params.text("nocache") == "1",
         )
-        answer, cut = limited(answer, params.limit())
+        answer, cut = limited(await _answered(request, asked), limit)
         stats = _stats(params, answer, began)
         return await _rendered(request, cut, None, stats)
 
@@ -106,11 +108,43 @@ class QueryAPI:
 
     async def format_query(self, request: Request) -> Response:
         params = await Parameters.of(request)
-        return success(request, pretty(parse(params.required("query"))))
+        return success(request, pretty(_parsed(params)))
 
     async def parse_query(self, request: Request) -> Response:
         params = await Parameters.of(request)
-        return success(request, to_json(parse(params.required("query"))))
+        return success(request, to_json(_parsed(params)))
+
+
+def _parsed(params: Parameters) -> Expr:
+    try:
+        return parse(params.text("query"))
+    except BadQuery as error:
+        raise _bad_query(error) from None
+
+
+def _bad_query(error: BadQuery) -> BadParameter:
+    return BadParameter(f'invalid parameter "query": {error}')
+
+
+async def _answered(request: Request, asked: Coroutine[Any, Any, Answer]) -> Answer:
+    """The answer, or an end to the computation once the client has gone. Raises QueryError, BadParameter."""
+    computing = asyncio.create_task(asked)
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait([computing, gone], return_when=asyncio.FIRST_COMPLETED)
+        if not computing.done():
+            raise QueryCanceled("query was canceled in expression evaluation: the client has gone")
+        return computing.result()
+    except BadQuery as error:
+        raise _bad_query(error) from None
+    finally:
+        computing.cancel()
+        gone.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def limited(answer: Answer, limit: int) -> tuple[Answer, Answer]:

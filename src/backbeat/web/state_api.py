@@ -17,6 +17,7 @@ from backbeat.collect.manager import ScrapeManager, by_metric
 from backbeat.collect.target import TargetStatus
 from backbeat.config.backbeat import Config
 from backbeat.model.durations import format_duration
+from backbeat.promql.parser import parse_selector
 from backbeat.rules import AlertStatus, GroupStatus, RuleManager, RuleStatus
 from backbeat.storage import Storage
 from backbeat.web.moments import rfc3339
@@ -80,8 +81,9 @@ class StateAPI:
 
     async def targets_metadata(self, request: Request) -> Response:
         params = await Parameters.of(request)
-        matchers = params.selectors("match_target")
-        metric, limit = params.text("metric"), params.limit()
+        chosen = params.text("match_target")
+        matchers = parse_selector(chosen) if chosen else ()
+        metric, limit = params.text("metric"), params.count("limit")
         found = [
             {
                 "target": dict(one.target.labels),
@@ -91,18 +93,17 @@ class StateAPI:
                 "unit": one.metadata.unit,
             }
             for one in self._scrapes.metadata()
-            if metric in ("", one.metric)
-            and all(matcher.accepts(one.target.labels) for each in matchers for matcher in each)
+            if metric in ("", one.metric) and all(matcher.accepts(one.target.labels) for matcher in matchers)
         ]
-        return success(request, found[:limit] if limit else found)
+        return success(request, found[:limit])
 
     async def metadata(self, request: Request) -> Response:
         params = await Parameters.of(request)
-        metric, limit = params.text("metric"), params.limit()
-        per_metric = int(params.text("limit_per_metric", "0") or 0)
+        metric, limit = params.text("metric"), params.count("limit")
+        per_metric = params.count("limit_per_metric") or 0
         found: dict[str, Any] = {}
         for name, entries in by_metric(self._scrapes.metadata()).items():
-            if metric in ("", name) and not (limit and len(found) >= limit):
+            if metric in ("", name) and (limit is None or len(found) < limit):
                 shown = entries[:per_metric] if per_metric > 0 else entries
                 found[name] = [{"type": one.type, "help": one.help, "unit": one.unit} for one in shown]
         return success(request, found)

@@ -1,0 +1,142 @@
+"""The query API: parameters, errors in Prometheus's form, and an end to what nobody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+
+from backbeat.model.errors import BackbeatError
+from backbeat.promql.engine import Engine
+from backbeat.promql.local import LocalQuerier
+from backbeat.web.params import MAX_TIME_MS, BadParameter, Parameters, parse_time
+from backbeat.web.query_api import QueryAPI
+from backbeat.web.responses import on_error
+
+
+class Nothing:
+    """A store without series; may keep a query waiting."""
+
+    def __init__(self) -> None:
+        self.began, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
+
+    def select(self, *_: object) -> list[Any]:
+        self.began.set()
+        self.go_on.wait(10)
+        return []
+
+    def series(self, *_: object) -> list[Any]:
+        return []
+
+    label_names = label_values = series
+
+
+def app(store: Nothing) -> tuple[Starlette, LocalQuerier]:
+    querier = LocalQuerier(Engine(store))
+    routes = QueryAPI(querier, lambda: 1_000).routes()
+    return Starlette(routes=routes, exception_handlers={BackbeatError: on_error}), querier
+
+
+def client(served: Starlette) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://backbeat")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (
+            "query?query=sum(",
+            'invalid parameter "query": 1:5: parse error: unclosed left parenthesis\nsum(\n    ^',
+        ),
+        ("query", 'invalid parameter "query": unknown position: parse error: no expression found in input'),
+        ("query?query=1&limit=-1", 'invalid parameter "limit": limit must be non-negative'),
+        ("query?query=1&limit=x", 'invalid parameter "limit": parsing "x": invalid syntax'),
+        (
+            "query?query=1&time=x",
+            (
+                "invalid parameter \"time\": invalid time value for 'time': "
+                'cannot parse "x" to a valid timestamp'
+            ),
+        ),
+        ("query_range?query=1&start=x", 'invalid parameter "start": cannot parse "x" to a valid timestamp'),
+        (
+            "query_range?query=1&start=0&end=1&step=-1",
+            (
+                'invalid parameter "step": zero or negative query resolution step widths are not accepted.'
+                " Try a positive integer"
+            ),
+        ),
+        (
+            "query?query=1&lookback_delta=x",
+            'error parsing lookback delta duration: cannot parse "x" to a valid duration',
+        ),
+        ("series", "no match[] parameter provided"),
+        ("labels?match[]={a=~'.*'}", "match[] must contain at least one non-empty matcher"),
+    ],
+)
+async def test_a_bad_parameter_is_400_with_prometheus_words(path: str, said: str) -> None:
+    served, querier = app(Nothing())
+    answer = await client(served).get(f"/api/v1/{path}")
+    querier.close()
+    assert answer.status_code == 400
+    assert answer.json() == {"status": "error", "errorType": "bad_data", "error": said}
+
+
+async def test_a_timeout_is_503_and_what_go_clients_send_for_ever_is_taken() -> None:
+    served, querier = app(Nothing())
+    asking = client(served)
+    late = await asking.post("/api/v1/query", data={"query": "up", "timeout": "-1"})
+    ever = await asking.get("/api/v1/series?match[]=up&start=-9223309901257974&end=9223309901257974.999")
+    querier.close()
+    assert (late.status_code, late.json()["errorType"]) == (503, "timeout")
+    assert ever.json() == {"status": "success", "data": []}
+
+
+async def test_a_query_whose_client_has_gone_stops() -> None:
+    store = Nothing()
+    store.go_on.clear()
+    served, querier = app(store)
+    gone = asyncio.Event()
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/api/v1/query",
+        "headers": [],
+        "query_string": b"query=up",
+    }
+    asking = asyncio.create_task(served(scope, receive, send))
+    await asyncio.to_thread(store.began.wait, 10)
+    gone.set()
+    await asking
+    store.go_on.set()
+    querier.close()
+    assert sent[0]["status"] == 499
+
+
+def test_times_and_numbers() -> None:
+    assert parse_time("1435781430.781") == 1_435_781_430_781
+    assert parse_time("2015-07-01T20:10:51.781Z") == 1_435_781_451_781
+    assert parse_time("+292277025-08-18T07:12:54.999999999Z") == MAX_TIME_MS
+    for wrong in ("nan", "2015-07-01", "20150701T201051Z", "٣", ""):
+        with pytest.raises(BadParameter):
+            parse_time(wrong)
+    params = Parameters({"step": ["1h30m"], "limit": ["9" * 19], "half": ["0.5"], "n": ["-1"]})
+    assert params.duration_ms("step") == 5_400_000
+    assert params.duration_ms("half") == 500
+    assert params.limit() == np.iinfo(np.int64).max
+    assert params.count("n") is None
