@@ -224,6 +224,7 @@ class Side:
     hooks: str = ""
     smtp_port: int = 0
     process: asyncio.subprocess.Process | None = None
+    is_up: asyncio.Event = field(default_factory=asyncio.Event)
     silence_ids: dict[str, str] = field(default_factory=dict)
     silence_names: dict[str, str] = field(default_factory=dict)
     looks: dict[tuple[str, str], Json] = field(default_factory=dict)
@@ -238,6 +239,7 @@ class Side:
             (self.directory / "backbeat.yml").write_text("host_collector: false\n")
 
     async def start(self) -> None:
+        """Returns when it is ready; who sends meanwhile waits for that."""
         port = int(self.url.rpartition(":")[2]) if self.url else free_port()
         self.url = f"http://127.0.0.1:{port}"
         own = self.directory
@@ -256,6 +258,7 @@ class Side:
         with (own / "log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
         await self._ready()
+        self.is_up.set()
 
     async def _ready(self) -> None:
         async with aiohttp.ClientSession() as session:
@@ -268,6 +271,7 @@ class Side:
         raise RuntimeError(f"{self.name} did not start: {(self.directory / 'log').read_text()[-2000:]}")
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self.is_up.clear()
         if self.process is not None and self.process.returncode is None:
             self.process.send_signal(number)
             await self.process.wait()
@@ -410,6 +414,7 @@ class Play:
         return ask
 
     async def _send(self, side: Side, method: str, path: str, body: Json = None) -> Json:
+        await side.is_up.wait()
         async with self._session.request(method, side.url + path, json=body) as answer:
             text = await answer.text()
             if answer.status != 200:
