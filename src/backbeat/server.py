@@ -47,6 +47,7 @@ from backbeat.storage import Storage, StorageOptions, open_storage
 from backbeat.storage.metrics import StorageCollector
 from backbeat.templating import Template
 from backbeat.templating.functions import alertmanager_functions, prometheus_functions
+from backbeat.web.admin_api import AdminAPI
 from backbeat.web.alertmanager_api import AlertmanagerAPI
 from backbeat.web.app import build_app
 from backbeat.web.ingest_api import IngestAPI
@@ -293,6 +294,7 @@ class Backbeat:
                 self.registry, self.reload if own.enable_lifecycle_api else None, lambda: self.is_ready
             ).routes(),
             *(IngestAPI(self.receiver).routes() if own.enable_remote_write_receiver else ()),
+            *AdminAPI(self.storage, now_ms, enabled=own.enable_admin_api).routes(),
             *self.live.routes(),
             *runbook_routes(),
         ]

@@ -49,7 +49,7 @@ class Parameters:
         """Read the query string and, for POST, the form body. Raises BadParameter over 64 KiB."""
         raw = request.scope.get("query_string", b"")
         body = b""
-        if request.method == "POST" and "form-urlencoded" in request.headers.get("content-type", ""):
+        if request.method in ("POST", "PUT") and "form-urlencoded" in request.headers.get("content-type", ""):
             async for piece in request.stream():
                 body += piece
                 if len(body) > MAX_PARAMETERS_BYTES:

@@ -18,7 +18,7 @@ STATUS_OF_KIND = {
     "execution": 422,
     "canceled": 499,
     "timeout": 503,
-    "unavailable": 503,
+    "unavailable": 500,
     "not_found": 404,
     "internal": 500,
     "not_acceptable": 406,
