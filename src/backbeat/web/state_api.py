@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import anyio.to_thread
@@ -17,11 +18,13 @@ from backbeat.collect.manager import ScrapeManager, by_metric
 from backbeat.collect.target import TargetStatus
 from backbeat.config.backbeat import Config
 from backbeat.model.durations import format_duration
-from backbeat.promql.parser import parse_selector
+from backbeat.model.labels import Labels
+from backbeat.promql.ast import VectorSelector
+from backbeat.promql.parser import parse, parse_selector
 from backbeat.rules import AlertStatus, GroupStatus, RuleManager, RuleStatus
 from backbeat.storage import Storage
 from backbeat.web.moments import rfc3339
-from backbeat.web.params import BadParameter, Parameters
+from backbeat.web.params import MAX_TIME_MS, MIN_TIME_MS, BadParameter, Parameters
 from backbeat.web.render import format_value
 from backbeat.web.responses import success
 
@@ -47,6 +50,8 @@ class StateAPI:
 
     def routes(self) -> list[Route]:
         paths = {
+            "query_exemplars": self.exemplars,
+            "scrape_pools": self.pools,
             "targets": self.targets,
             "targets/metadata": self.targets_metadata,
             "metadata": self.metadata,
@@ -58,8 +63,43 @@ class StateAPI:
             "status/runtimeinfo": self.runtime,
             "status/flags": self.flags,
             "status/tsdb": self.tsdb,
+            "status/walreplay": self.replay,
         }
-        return [Route(f"/api/v1/{path}", answer, methods=["GET"]) for path, answer in paths.items()]
+        both = ("query_exemplars",)
+        return [
+            Route(f"/api/v1/{path}", answer, methods=["GET", "POST"] if path in both else ["GET"])
+            for path, answer in paths.items()
+        ]
+
+    async def exemplars(self, request: Request) -> Response:
+        params = await Parameters.of(request)
+        start_ms, end_ms = params.time_ms("start", MIN_TIME_MS), params.time_ms("end", MAX_TIME_MS)
+        if end_ms < start_ms:
+            raise BadParameter("end timestamp must not be before start timestamp")
+        selectors = {each.matchers for each in vector_selectors(parse(params.text("query")))}
+        found = {
+            one
+            for matchers in selectors
+            for one in await anyio.to_thread.run_sync(self._storage.exemplars, matchers, start_ms, end_ms)
+        }
+        shown: dict[Labels, list[dict[str, object]]] = {}
+        for one in sorted(found, key=lambda each: (each.series, each.timestamp_ms, each.labels)):
+            told = {
+                "labels": dict(one.labels),
+                "value": format_value(one.value),
+                "timestamp": one.timestamp_ms / 1000,
+            }
+            shown.setdefault(one.series, []).append(told)
+        data = [{"seriesLabels": dict(series), "exemplars": told} for series, told in shown.items()]
+        return success(request, data)
+
+    async def pools(self, request: Request) -> Response:
+        names = {each.job_name for each in self._config().prometheus.scrape_configs}
+        return success(request, {"scrapePools": sorted(names)})
+
+    async def replay(self, request: Request) -> Response:
+        """The log is read before the first request can be answered."""
+        return success(request, {"min": 0, "max": 0, "current": 0})
 
     async def targets(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -202,6 +242,18 @@ class StateAPI:
             "seriesCountByLabelValuePair": _table(stats.label_pairs),
         }
         return success(request, data)
+
+
+def vector_selectors(node: object) -> Iterator[VectorSelector]:
+    """Every selector of a tree, wherever it stands."""
+    if isinstance(node, VectorSelector):
+        yield node
+    elif isinstance(node, tuple):
+        for each in node:
+            yield from vector_selectors(each)
+    elif dataclasses.is_dataclass(node):
+        for each in dataclasses.fields(node):
+            yield from vector_selectors(getattr(node, each.name))
 
 
 def _table(rows: Sequence[tuple[str, int]]) -> list[dict[str, object]]:
