@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from alert_story import MINUTE, START, Inbox, Story, config, equal
+from alert_story import MINUTE, REFUSED, START, Inbox, Story, config, equal
 from starlette.applications import Starlette
 
 from backbeat.alerting import Search
@@ -107,6 +107,22 @@ async def test_the_api_answers_what_was_asked(story: Story) -> None:
         assert (route["routes"][0]["receiver"], route["labels"]["a"]) == ("pager", "b=c")
         answer = await client.post("/silences/preview", json={"matchers": ['severity="critical"']})
         assert [each["fingerprint"] for each in answer.json()["data"]["wouldMute"]] == [alert.fingerprint]
+
+
+async def test_a_receiver_is_tried_with_a_marked_message_and_its_answer_is_shown(story: Story) -> None:
+    inbox = story.channels["pager"][0]
+    assert isinstance(inbox, Inbox)
+    async with _client(story) as client:
+        good = (await client.post("/receivers/pager/test")).json()["data"]
+        inbox.answer = REFUSED
+        bad = (await client.post("/receivers/pager/test")).json()["data"]
+        nobody = await client.post("/receivers/none/test")
+    assert good == [{"integration": "webhook[0]", "ok": True, "answer": ""}]
+    assert bad == [{"integration": "webhook[0]", "ok": False, "answer": "HTTP 400: no such channel"}]
+    assert "there is none with an integration" in nobody.json()["error"]
+    (alert,) = inbox.taken[0].alerts
+    assert alert.annotations.get("summary").startswith("TEST: ")
+    assert story.alerting.alerts() == []
 
 
 @pytest.mark.parametrize(

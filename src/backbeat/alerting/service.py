@@ -23,10 +23,11 @@ from backbeat.alerting.metrics import AlertingCollector
 from backbeat.alerting.outbox import LaneId, Random
 from backbeat.alerting.preview import Preview, preview
 from backbeat.alerting.silencing import Silences
+from backbeat.alerting.trial import UnknownReceiver, trial_message
 from backbeat.alerting.unhurried import unhurried
 from backbeat.alerting.views import AlertView, Filter, GroupView
 from backbeat.config.alertmanager import AlertmanagerConfig, Route
-from backbeat.model.alerts import Alert, Channel, Delivery
+from backbeat.model.alerts import Alert, Channel, Delivery, Notification
 from backbeat.model.clock import Now
 from backbeat.model.errors import BackbeatError
 from backbeat.model.labels import Labels
@@ -317,6 +318,15 @@ class Alerting:
         """Which way an alert with these labels would take now, and what would keep it quiet."""
         return preview(self._core, labels, self._now())
 
+    async def try_receiver(self, receiver: str) -> dict[str, Delivery]:
+        """Send a test message by each integration of a receiver. Raises UnknownReceiver."""
+        own = {name: channel for (of, name), channel in self._channels.items() if of == receiver}
+        if not own:
+            raise UnknownReceiver(f"receiver {receiver!r}: there is none with an integration")
+        message = trial_message(receiver, self._now(), self._core.ledger.external_url)
+        answers = await asyncio.gather(*(_hand_over(each, message) for each in own.values()))
+        return dict(zip(own, answers, strict=True))
+
     async def search(self, wanted: Search) -> Page:
         """A page of the history of all alerts, newest first."""
         return await self._state.run(lambda connection: search(connection, wanted))
@@ -345,12 +355,16 @@ class Alerting:
 
 async def _send(channel: Channel, message: Message) -> Delivery:
     """One attempt, whatever the channel does; a bug in a channel costs no message."""
+    return await _hand_over(channel, message.notification)
+
+
+async def _hand_over(channel: Channel, notification: Notification) -> Delivery:
     try:
-        return await asyncio.wait_for(channel.send(message.notification), _LONGEST_ATTEMPT_S)
+        return await asyncio.wait_for(channel.send(notification), _LONGEST_ATTEMPT_S)
     except TimeoutError:
         return Delivery(False, retry=True, detail=f"no answer within {_LONGEST_ATTEMPT_S:.0f} s")
     except Exception as bug:
-        _log.exception("notify: %s failed unexpectedly", message.to.kind)
+        _log.exception("notify: %s failed unexpectedly", channel.kind)
         return Delivery(False, retry=True, detail=f"unexpected {type(bug).__name__}, see the log")
 
 

@@ -39,6 +39,7 @@ class OnCallAPI:
             Route(f"{_ROOT}/alerts/history", self.history, methods=["GET"]),
             Route(f"{_ROOT}/alerts/{{alert}}/trail", self.trail, methods=["GET"]),
             Route(f"{_ROOT}/route", self.route, methods=["GET"]),
+            Route(f"{_ROOT}/receivers/{{receiver}}/test", self.try_receiver, methods=["POST"]),
             Route(f"{_ROOT}/silences/preview", self.preview_silence, methods=["POST"]),
         ]
 
@@ -99,6 +100,14 @@ class OnCallAPI:
                 "inhibitedBy": found.inhibited,
                 "reachesSomebody": found.reaches_somebody,
             },
+        )
+
+    async def try_receiver(self, request: Request) -> Response:
+        """Send a marked test message, and say what each integration answered."""
+        answers = await self._alerting.try_receiver(request.path_params["receiver"])
+        return success(
+            request,
+            [{"integration": name, "ok": each.ok, "answer": each.detail} for name, each in answers.items()],
         )
 
     async def preview_silence(self, request: Request) -> Response:
