@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -150,14 +151,18 @@ class StateAPI:
 
     async def rules(self, request: Request) -> Response:
         params = await Parameters.of(request)
-        kind = params.text("type")
+        kind = params.text("type").lower()
         if kind not in ("", "alert", "record"):
             raise BadParameter(f'invalid parameter "type": not supported value "{kind}"')
         names, groups, files = params.all("rule_name[]"), params.all("rule_group[]"), params.all("file[]")
         matchers = params.selectors()
-        shown = []
+        with_alerts = not params.flag("exclude_alerts", "error converting exclude_alerts")
+        most, token = _page(params)
+        after = not token
+        shown: list[dict[str, object]] = []
         for group in self._rules.groups():
-            if (groups and group.name not in groups) or (files and group.file not in files):
+            after = after or token == _token(group)
+            if not after or (groups and group.name not in groups) or (files and group.file not in files):
                 continue
             chosen = [
                 rule
@@ -166,9 +171,15 @@ class StateAPI:
                 and kind in ("", {"alerting": "alert", "recording": "record"}[rule.kind])
                 and (not matchers or any(all(m.accepts(rule.labels) for m in each) for each in matchers))
             ]
-            if chosen or not (names or kind or matchers):
-                with_alerts = params.text("exclude_alerts") != "true"
+            if chosen and most and len(shown) == most:
+                return success(request, {"groups": shown, "groupNextToken": _token(group)})
+            if chosen:
                 shown.append(_group(group, chosen, with_alerts=with_alerts))
+        if not after:
+            raise BadParameter(
+                f"invalid parameter \"group_next_token\": invalid group_next_token '{token}'."
+                " were rule groups changed?"
+            )
         return success(request, {"groups": shown})
 
     async def alerts(self, request: Request) -> Response:
@@ -254,6 +265,23 @@ def vector_selectors(node: object) -> Iterator[VectorSelector]:
     elif dataclasses.is_dataclass(node):
         for each in dataclasses.fields(node):
             yield from vector_selectors(getattr(node, each.name))
+
+
+def _page(params: Parameters) -> tuple[int, str]:
+    """`group_limit`, 0 for none, and `group_next_token`. Raises BadParameter."""
+    text, token = params.text("group_limit"), params.text("group_next_token")
+    if token and not text:
+        raise BadParameter(
+            'invalid parameter "group_next_token": group_limit needs to be present in order to paginate'
+            " over the groups"
+        )
+    if text and not (text.isascii() and text.isdigit() and int(text[:12]) > 0):
+        raise BadParameter('invalid parameter "group_limit": group_limit needs to be greater than 0')
+    return int(text[:12] or 0), token
+
+
+def _token(group: GroupStatus) -> str:
+    return hashlib.sha256(f"{group.file};{group.name}".encode()).hexdigest()
 
 
 def _table(rows: Sequence[tuple[str, int]]) -> list[dict[str, object]]:
