@@ -48,6 +48,15 @@ def test_an_alert_of_which_nothing_is_known_is_exit_code_1(
     assert "Nope: nothing is known of it" in capsys.readouterr().out
 
 
+def test_a_receiver_that_does_not_take_a_test_message_is_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = {"integration": "slack[0]", "ok": False, "answer": "HTTP 404: no_team"}
+    monkeypatch.setattr(oncall, "_get", lambda *given, **more: [answer])
+    assert oncall.run_notify("http://b", "pager") == 1
+    assert capsys.readouterr().out == "pager slack[0]: FAILED HTTP 404: no_team\n"
+
+
 @pytest.mark.parametrize(
     ("url", "said"), [("file:///etc", "expected a URL"), ("http://127.0.0.1:1", "is Backbeat running there")]
 )

@@ -205,6 +205,17 @@ def route(
 
 
 @app.command()
+def notify(
+    receiver: Annotated[str, typer.Argument(help="A receiver of alertmanager.yml.")],
+    url: ServerUrl = "http://127.0.0.1:9090",
+) -> None:
+    """Send a marked test message to a receiver, and show what it answered."""
+    from backbeat.cli.oncall import run_notify
+
+    raise typer.Exit(run_notify(url, receiver))
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(f"backbeat {__version__}")

@@ -1,4 +1,4 @@
-"""`backbeat alerts history|why` and `backbeat route`: questions to a running Backbeat."""
+"""`backbeat alerts history|why`, `backbeat route` and `backbeat notify`: questions to a running Backbeat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from backbeat.model.durations import format_duration
 from backbeat.model.errors import WorldFailure
 
-_TIMEOUT_S = 30
+_TIMEOUT_S = 90
 
 
 def run_history(url: str, since: str, match: Sequence[str], text: str, limit: int) -> int:
@@ -66,6 +66,15 @@ def run_route(url: str, labels: Sequence[str]) -> int:
     return 0
 
 
+def run_notify(url: str, receiver: str) -> int:
+    """Send a test message and print the answers; 1 where one did not take it. Raises WorldFailure."""
+    answers = _get(url, f"receivers/{urllib.parse.quote(receiver, safe='')}/test", [], method="POST")
+    for each in answers:
+        became = "sent" if each["ok"] else "FAILED"
+        print(f"{receiver} {each['integration']}: {became} {each['answer']}".rstrip())
+    return 0 if all(each["ok"] for each in answers) else 1
+
+
 def _present(now: dict[str, list[str]] | None) -> str:
     if now is None:
         return "it does not fire"
@@ -81,14 +90,16 @@ def _labels(labels: dict[str, str]) -> str:
     return "{" + ", ".join(pairs) + "}"
 
 
-def _get(url: str, path: str, asked: Sequence[tuple[str, str]]) -> Any:
+def _get(url: str, path: str, asked: Sequence[tuple[str, str]], method: str = "GET") -> Any:
     """The data of an answer of Backbeat's own API."""
     if not url.startswith(("http://", "https://")):
         raise WorldFailure(f"--url: found {url!r}, expected a URL such as http://127.0.0.1:9090")
     query = urllib.parse.urlencode([(name, value) for name, value in asked if value])
     address = f"{url.rstrip('/')}/api/backbeat/v1/{path}?{query}"
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(address, method=method, headers=headers)  # noqa: S310 - checked above
     try:
-        with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the scheme is checked above
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the scheme is checked above
             return json.load(answer)["data"]
     except urllib.error.HTTPError as refusal:
         with refusal:
