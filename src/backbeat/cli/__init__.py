@@ -101,6 +101,20 @@ def chaos(
         typer.echo(line)
 
 
+@app.command("test")
+def rule_tests(
+    files: Annotated[list[Path], typer.Argument(help="Files of rule tests, in promtool's format.")],
+    run: Annotated[
+        list[str] | None, typer.Option(help="Run only test groups whose name this expression finds.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the results as JUnit XML, too.")] = None,
+) -> None:
+    """Run unit tests of rules."""
+    from backbeat.cli.rule_tests import run_tests
+
+    raise typer.Exit(run_tests(files, run or [], junit))
+
+
 @app.command("import")
 def import_(
     files: Annotated[list[Path], typer.Argument(help="OpenMetrics files with timestamps, gzipped or not.")],

@@ -105,7 +105,7 @@ def check_as(kind: FileKind, path: Path, reader: Reader) -> None:
         case FileKind.TARGETS:
             reader.target_file(path)
         case FileKind.RULE_TESTS:
-            pass  # they are run by `test`, not checked here
+            reader.rule_tests(path)
 
 
 def _summary(files: int, findings: Findings) -> str:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from backbeat.config.alertmanager_fields import ALERTMANAGER
 from backbeat.config.nodes import Mapping, Node, Sequence
 from backbeat.config.prometheus_fields import PROMETHEUS
+from backbeat.config.rule_tests import TEST_FILE
 from backbeat.config.small_files import BACKBEAT, WEB
 
 
@@ -39,7 +40,7 @@ _SIGNS = {
     FileKind.WEB: frozenset(WEB.fields),
     FileKind.BACKBEAT: frozenset(BACKBEAT.fields),
     FileKind.RULES: frozenset(("groups",)),
-    FileKind.RULE_TESTS: frozenset(("tests",)),
+    FileKind.RULE_TESTS: frozenset(TEST_FILE.fields),
 }
 
 

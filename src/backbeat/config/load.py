@@ -25,6 +25,7 @@ from backbeat.config.prometheus import PrometheusConfig, Rule, RuleGroup
 from backbeat.config.prometheus_fields import PROMETHEUS, SCRAPE_FILE
 from backbeat.config.prometheus_rules import check_prometheus, check_scrapes, defaults_of, prometheus_config
 from backbeat.config.rule_files import RULE_FILE, check_rule_file, rule_groups
+from backbeat.config.rule_tests import TEST_FILE, TestFile, check_rule_tests, rule_tests
 from backbeat.config.schema import ListOf, Reading, Section, Struct, quoted
 from backbeat.config.small_files import BACKBEAT, WEB, backbeat_config, web_auth
 from backbeat.config.variables import fill_variables
@@ -191,6 +192,15 @@ class Reader:
         document = read_file(path, self.findings)
         if document is not None and document.root is not None:
             ListOf(TARGET_GROUP).read(document.root, "", self._reading(path, document))
+
+    def rule_tests(self, path: Path) -> TestFile | None:
+        """A file of rule tests; None where it has a mistake."""
+        errors = self.findings.error_count
+        opened = self._open(path, TEST_FILE)
+        if opened is None:
+            return None
+        check_rule_tests(opened[0])
+        return rule_tests(opened[0]) if self.findings.error_count == errors else None
 
     def scrape_file(self, path: Path) -> None:
         """A scrape config file alone, without the defaults of a main file."""

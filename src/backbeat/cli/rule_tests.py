@@ -1,0 +1,122 @@
+"""`backbeat test`: runs files of rule tests, and says what differs.
+
+Out: a line a test group, the differences of what failed; exit code 0 if everything passed, else 1.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from glob import glob
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from backbeat.cli.check import parsers
+from backbeat.config.findings import Findings
+from backbeat.config.load import Reader
+from backbeat.config.prometheus import RuleGroup
+from backbeat.model.errors import BackbeatError, WorldFailure
+from backbeat.rules.unit_tests import Failure, GroupResult, run_file
+from backbeat.web.params import parse_time
+
+
+class WrongPattern(BackbeatError):
+    """`--run` is no regular expression."""
+
+
+def run_tests(paths: Sequence[Path], run: Sequence[str], junit: Path | None) -> int:
+    """Run each file. Raises BackbeatError for what is wrong with the command itself."""
+    try:
+        patterns = [re.compile(pattern) for pattern in run]
+    except re.error as error:
+        raise WrongPattern(f"--run: {error}; expected a regular expression for names of tests") from error
+    # What a server would log of a rule that fails is in the result.
+    logging.disable(logging.WARNING)
+    console = Console(soft_wrap=True, highlight=False)
+    suite = ElementTree.Element("testsuites")
+    failed = False
+    for path in paths:
+        console.print(f"[bold]{path}")
+        results = _run_file(path, patterns, console)
+        failed = failed or results is None or any(result.failures for result in results)
+        _add_to(suite, path, results)
+    if junit is not None:
+        try:
+            ElementTree.ElementTree(suite).write(junit, "utf-8", xml_declaration=True)
+        except OSError as error:
+            raise WorldFailure(f"{junit}: {error}; choose another place with --junit") from error
+    return 1 if failed else 0
+
+
+def _run_file(path: Path, patterns: list[re.Pattern[str]], console: Console) -> list[GroupResult] | None:
+    """The results; None where the file or one of its rule files has mistakes."""
+    findings = Findings()
+    reader = Reader(parsers(), findings=findings)
+    file = reader.rule_tests(path)
+    groups: list[RuleGroup] = []
+    for pattern in file.rule_files if file is not None else ():
+        found = sorted(glob(pattern))
+        if not found:
+            console.print(f"  warning: {pattern} names no file", style="yellow", markup=False)
+        for name in found:
+            groups += reader.rules(Path(name)) or ()
+    for finding in findings:
+        if not finding.is_warning:
+            console.print(f"  {finding}", style="red", markup=False)
+    if file is None or findings.error_count:
+        return None
+    results = run_file(
+        file,
+        groups,
+        parse_time,
+        wanted=lambda name: not patterns or any(pattern.search(name) for pattern in patterns),
+    )
+    for result in results:
+        _show(result, console)
+    if not results:
+        console.print("  no test to run")
+    return results
+
+
+def _show(result: GroupResult, console: Console) -> None:
+    mark = Text("  failed  " if result.failures else "  passed  ", "red" if result.failures else "green")
+    console.print(mark + Text(f"{result.group.name} ({result.took_s:.2f} s)"))
+    for failure in result.failures:
+        console.print(f"    {failure.at}: {failure.title}", markup=False)
+        for text in failure.missing:
+            console.print(_signed("-", text), style="red", markup=False)
+        for text in failure.extra:
+            console.print(_signed("+", text), style="green", markup=False)
+        if failure.missing or failure.extra:
+            console.print("      (- expected, + found)", style="dim")
+
+
+def _signed(sign: str, text: str) -> str:
+    return "\n".join(f"      {sign} {line}" for line in text.split("\n"))
+
+
+def _add_to(suite: ElementTree.Element, path: Path, results: list[GroupResult] | None) -> None:
+    """As JUnit's XML has it: a suite a file, a case a test group."""
+    own = ElementTree.SubElement(suite, "testsuite", name=str(path))
+    cases = results or []
+    own.set("tests", str(len(cases)))
+    own.set("failures", str(sum(bool(result.failures) for result in cases)))
+    own.set("errors", "1" if results is None else "0")
+    if results is None:
+        ElementTree.SubElement(own, "error", message="the file, or a rule file of it, has mistakes")
+    for result in cases:
+        case = ElementTree.SubElement(own, "testcase", name=result.group.name, time=f"{result.took_s:.3f}")
+        for failure in result.failures:
+            ElementTree.SubElement(case, "failure", message=failure.title).text = _plain(failure)
+
+
+def _plain(failure: Failure) -> str:
+    lines = [
+        *(_signed("-", text) for text in failure.missing),
+        *(_signed("+", text) for text in failure.extra),
+    ]
+    return "\n".join([str(failure.at), *lines])
