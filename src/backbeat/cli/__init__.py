@@ -115,6 +115,35 @@ def rule_tests(
     raise typer.Exit(run_tests(files, run or [], junit))
 
 
+@app.command()
+def query(
+    expr: Annotated[str, typer.Argument(help="PromQL.")],
+    url: Annotated[str, typer.Option(help="A running Backbeat or Prometheus.")] = "http://127.0.0.1:9090",
+    data: Annotated[
+        Path | None, typer.Option(help="Ask this data directory, which no server holds, instead.")
+    ] = None,
+    at: Annotated[str, typer.Option(help="The moment: now, -1h, RFC 3339 or seconds.")] = "now",
+    over: Annotated[str, typer.Option("--range", help="How long before that moment, such as 1h.")] = "",
+    step: Annotated[str, typer.Option(help="Between the points of a range, such as 15s.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the samples as CSV.")] = False,
+) -> None:
+    """Evaluate PromQL: a table; with --range a plot and figures."""
+    from backbeat.cli.moments import length_ms, moment_ms
+    from backbeat.cli.query import run_query
+
+    code = run_query(
+        expr,
+        url=url,
+        data=data,
+        at_ms=moment_ms(at, "--at"),
+        range_ms=length_ms(over, "--range") if over else 0,
+        step_ms=length_ms(step, "--step") if step else 0,
+        form="json" if as_json else "csv" if as_csv else "table",
+    )
+    raise typer.Exit(code)
+
+
 @app.command("import")
 def import_(
     files: Annotated[list[Path], typer.Argument(help="OpenMetrics files with timestamps, gzipped or not.")],
