@@ -7,8 +7,13 @@ import sys
 
 RUNS = (
     ("queries",),
-    ("ingest",),
+    ("rules",),
+    ("cardinality",),
+    ("ingest", "--seconds", "240", "--restart"),
+    ("ingest", "--gzip"),
+    ("ingest", "--churn", "0.1"),
     ("ingest", "--remote-write"),
+    ("ingest", "--targets", "500", "--interval", "15", "--warm-up", "60", "--seconds", "90"),
     ("storage_figures",),
     ("alerting",),
 )

@@ -4,6 +4,8 @@
     python benchmarks/ingest.py --gzip             targets compress, as most exporters do when asked
     python benchmarks/ingest.py --churn 0.1        a tenth of the series is replaced every minute
     python benchmarks/ingest.py --remote-write     both receive the same remote-write requests instead
+    python benchmarks/ingest.py --seconds 240 --restart     the log of 100,000 series, 1 h if it were at 15 s
+    python benchmarks/ingest.py --targets 500 --interval 15 --warm-up 60 --seconds 120     a million series
 
 The targets live in a process of their own. Counted is the CPU time (user and system) of each server's
 process, per sample that it stored, after a warm-up in which it has met every series.
@@ -26,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,32 +133,6 @@ async def run_targets(arguments: argparse.Namespace) -> None:
     ]
     print(json.dumps([server.sockets[0].getsockname()[1] for server in servers]), flush=True)
     await asyncio.Event().wait()
-
-
-async def run_backbeat(arguments: argparse.Namespace) -> None:
-    """Storage and scrape manager, as the server runs them; prints the samples stored so far each second."""
-    from prometheus_client import CollectorRegistry
-
-    from backbeat.collect.manager import ScrapeManager
-    from backbeat.collect.metrics import CollectMetrics
-    from backbeat.config.prometheus import Discovery, PrometheusConfig, ScrapeConfig, TargetGroup
-    from backbeat.model.clock import now_ms
-    from backbeat.storage import StorageOptions, open_storage
-
-    registry = CollectorRegistry()
-    targets = tuple(f"127.0.0.1:{port}" for port in json.loads(arguments.ports))
-    job = ScrapeConfig(
-        "bench", Discovery((TargetGroup(targets),)), scrape_interval_ms=1000, scrape_timeout_ms=1000
-    )
-    storage = open_storage(Path(arguments.data), StorageOptions(), now_ms)
-    async with ScrapeManager(storage, now_ms, metrics=CollectMetrics(registry)) as manager:
-        await manager.apply(PrometheusConfig("", "", scrape_configs=(job,)))
-        while True:
-            await asyncio.sleep(1)
-            await asyncio.to_thread(storage.maintain)
-            stored = registry.get_sample_value("backbeat_scrape_samples_appended_total")
-            down = [status.last_error for status in manager.targets() if status.health == "down"]
-            print(json.dumps({"samples": stored, "down": down[:1]}), flush=True)
 
 
 async def run_receiver(arguments: argparse.Namespace) -> None:
@@ -308,67 +285,89 @@ def measure(
     return Measured(name, stored, cpu, watched.memory_info().rss / 2**20)
 
 
-def measure_backbeat(ports: list[int], arguments: argparse.Namespace) -> Measured:
+def measure_scraping(name: str, ports: list[int], arguments: argparse.Namespace) -> Measured:
+    """One server, whole, with its defaults and no rules, scraping the targets."""
     with tempfile.TemporaryDirectory() as data:
-        command = [sys.executable, __file__, "backbeat", "--ports", json.dumps(ports), "--data", data]
-        with running(command) as process:
-            assert process.stdout is not None
-            os.set_blocking(process.stdout.fileno(), False)
-            newest = {"samples": 0.0}
-
-            def samples() -> float:
-                assert process.stdout is not None
-                for line in process.stdout.readlines():
-                    newest.update(json.loads(line))
-                if newest.get("down"):
-                    print("backbeat: a target is down:", newest["down"], file=sys.stderr)
-                return newest["samples"]
-
-            return measure("backbeat", process, samples, arguments)
-
-
-def measure_prometheus(ports: list[int], arguments: argparse.Namespace) -> Measured:
-    with tempfile.TemporaryDirectory() as data:
-        config = Path(data, "prometheus.yml")
+        every = f"{arguments.interval:g}s"
         job = {"job_name": "bench", "static_configs": [{"targets": [f"127.0.0.1:{port}" for port in ports]}]}
-        config.write_text(
-            json.dumps({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]})
+        Path(data, "prometheus.yml").write_text(
+            json.dumps(
+                {"global": {"scrape_interval": every, "scrape_timeout": every}, "scrape_configs": [job]}
+            )
         )
         port = free_port()
+        command, metric = prometheus_command(data, port), "prometheus_tsdb_head_samples_appended_total"
+        if name == "backbeat":
+            Path(data, "backbeat.yml").write_text("host_collector: false\n")
+            command = [sys.executable, "-m", "backbeat", "serve", data, "--data", f"{data}/data"]
+            command += ["--listen", f"127.0.0.1:{port}"]
+            metric = "backbeat_scrape_samples_appended_total"
 
         def samples() -> float:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
                 for line in answer.read().decode().splitlines():
-                    if line.startswith("prometheus_tsdb_head_samples_appended_total"):
+                    if line.startswith(metric):
                         return float(line.split()[-1])
-            raise RuntimeError("prometheus does not say how many samples it has")
+            raise RuntimeError(f"{name} does not say how many samples it has")
 
-        with running(prometheus_command(data, port)) as process:
-            return measure("prometheus", process, samples, arguments)
+        with running(command, stderr=subprocess.DEVNULL) as process:
+            measured = measure(name, process, samples, arguments)
+            if arguments.ask:
+                ask(name, port, arguments.ask)
+            process.kill()
+            process.wait()
+        if arguments.restart:
+            with running(command, stderr=subprocess.DEVNULL):
+                print(f"{name}: kill -9, then ready after {until_ready(port):.2f} s")
+        return measured
+
+
+def until_ready(port: int) -> float:
+    """Seconds until a server that was just started says that it is ready."""
+    begin = time.perf_counter()
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready"):
+                return time.perf_counter() - begin
+        except OSError:
+            time.sleep(0.01)
+
+
+def ask(name: str, port: int, query: str) -> None:
+    """How long an hour of a query takes at the end of the run: the first time, and again."""
+    end = int(time.time())
+    asked = urllib.parse.urlencode({"query": query, "start": end - 3600, "end": end, "step": 15})
+    for what in ("first", "again"):
+        begin = time.perf_counter()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query_range?{asked}") as answer:
+            size = len(answer.read())
+        print(f"{name}: {query}, {what}: {time.perf_counter() - begin:.2f} s, {size} bytes")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("role", nargs="?", default="run", choices=["run", "targets", "backbeat", "receiver"])
+    parser.add_argument("role", nargs="?", default="run", choices=["run", "targets", "receiver"])
     parser.add_argument("--targets", type=int, default=50)
     parser.add_argument("--series", type=int, default=2000)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--warm-up", type=float, default=15)
     parser.add_argument("--churn", type=float, default=0, help="share of the series replaced a minute")
+    parser.add_argument("--interval", type=float, default=1, help="seconds between scrapes")
+    parser.add_argument("--restart", action="store_true", help="kill -9 at the end, and start again")
+    parser.add_argument("--ask", help="a query to time at the end of the run")
     parser.add_argument("--gzip", action="store_true")
     parser.add_argument("--remote-write", action="store_true")
     parser.add_argument("--only", choices=["backbeat", "prometheus"])
-    parser.add_argument("--ports", help=argparse.SUPPRESS)
     parser.add_argument("--data", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.role == "targets":
         asyncio.run(run_targets(arguments))
-    elif arguments.role in ("backbeat", "receiver"):
+    elif arguments.role == "receiver":
         import uvloop
 
-        uvloop.run(run_backbeat(arguments) if arguments.role == "backbeat" else run_receiver(arguments))
+        uvloop.run(run_receiver(arguments))
     elif arguments.remote_write:
         names = [arguments.only] if arguments.only else ["backbeat", "prometheus"]
         report(
@@ -393,10 +392,11 @@ def run(arguments: argparse.Namespace) -> None:
         ports = json.loads(targets.stdout.readline())
         results = []
         if arguments.only != "prometheus":
-            results.append(measure_backbeat(ports, arguments))
+            results.append(measure_scraping("backbeat", ports, arguments))
         if arguments.only != "backbeat" and shutil.which("prometheus"):
-            results.append(measure_prometheus(ports, arguments))
-    kind = f"{arguments.targets} targets x {arguments.series} series at 1 s, {arguments.seconds:g} s"
+            results.append(measure_scraping("prometheus", ports, arguments))
+    each = f"{arguments.targets} targets x {arguments.series} series at {arguments.interval:g} s"
+    kind = f"{each}, {arguments.seconds:g} s"
     report(f"{kind}, gzip {'on' if arguments.gzip else 'off'}, churn {arguments.churn:.0%} a minute", results)
 
 

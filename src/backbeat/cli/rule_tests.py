@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
 
@@ -34,14 +35,13 @@ def run_tests(paths: Sequence[Path], run: Sequence[str], junit: Path | None) -> 
         patterns = [re.compile(pattern) for pattern in run]
     except re.error as error:
         raise WrongPattern(f"--run: {error}; expected a regular expression for names of tests") from error
-    # What a server would log of a rule that fails is in the result.
-    logging.disable(logging.WARNING)
     console = Console(soft_wrap=True, highlight=False)
     suite = ElementTree.Element("testsuites")
     failed = False
     for path in paths:
         console.print(f"[bold]{path}")
-        results = _run_file(path, patterns, console)
+        with _quiet():
+            results = _run_file(path, patterns, console)
         failed = failed or results is None or any(result.failures for result in results)
         _add_to(suite, path, results)
     if junit is not None:
@@ -50,6 +50,17 @@ def run_tests(paths: Sequence[Path], run: Sequence[str], junit: Path | None) -> 
         except OSError as error:
             raise WorldFailure(f"{junit}: {error}; choose another place with --junit") from error
     return 1 if failed else 0
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what a server would log of a rule that fails: it is in the result."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _run_file(path: Path, patterns: list[re.Pattern[str]], console: Console) -> list[GroupResult] | None:
