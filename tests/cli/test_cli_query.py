@@ -27,7 +27,7 @@ END_MS = 1_700_000_000_000
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("query") / "data"
-    storage = open_storage(directory, StorageOptions(), lambda: END_MS)
+    storage = open_storage(directory / "samples", StorageOptions(), lambda: END_MS)
     series = [Labels.of(__name__="requests_total", route=f"/[{n}]") for n in range(9)]
     cohort = storage.cohort("scrape")
     columns = cohort.columns(series)
@@ -89,7 +89,7 @@ def test_a_mistake_shows_its_place(data: Path) -> None:
     with pytest.raises(BackbeatError, match=r"1:16: parse error") as caught:
         ask("sum(rate(a[5m])", data)
     assert str(caught.value).endswith("\n               ^")
-    with pytest.raises(WorldFailure, match="there is none"):
+    with pytest.raises(WorldFailure, match="does not exist"):
         ask("up", data / "elsewhere")
 
 

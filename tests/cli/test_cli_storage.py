@@ -20,7 +20,7 @@ NOW_MS = 1_700_000_000_000
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Three series in a block and two in the log."""
-    storage = open_storage(tmp_path / "data", StorageOptions(), lambda: NOW_MS)
+    storage = open_storage(tmp_path / "data" / "samples", StorageOptions(), lambda: NOW_MS)
     for first in (0, 1):
         series = [Labels.of(__name__="m", job="j", n=str(n)) for n in range(first, 3)]
         cohort = storage.cohort(f"scrape {first}")
@@ -67,9 +67,9 @@ def test_verify_names_damage_and_repair_mends_it(
     data: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if name == "wal":
-        path = max((data / "wal").glob("*"), key=lambda each: each.stat().st_size)
+        path = max((data / "samples" / "wal").glob("*"), key=lambda each: each.stat().st_size)
     else:
-        (path,) = (data / "blocks").glob(f"*/{name}")
+        (path,) = (data / "samples" / "blocks").glob(f"*/{name}")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4
     path.write_bytes(content)
@@ -81,17 +81,17 @@ def test_verify_names_damage_and_repair_mends_it(
     assert content_of(data) == before
     assert commands.run_repair(data) == 0
     assert "quarantine" in capsys.readouterr().out
-    assert any((data / "quarantine").iterdir())
+    assert any((data / "samples" / "quarantine").iterdir())
     assert commands.run_verify(data) == 0
 
 
 def test_a_held_or_missing_directory_is_one_clear_error(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(WorldFailure, match="there is none"):
+    with pytest.raises(WorldFailure, match="does not exist"):
         commands.run_verify(tmp_path / "elsewhere")
-    with pytest.raises(WorldFailure, match="there is none"):
+    with pytest.raises(WorldFailure, match="does not exist"):
         exchange.run_export(tmp_path / "elsewhere", tmp_path / "out", "openmetrics", [], 0, 1)
     assert not (tmp_path / "elsewhere").exists()
-    held = open_storage(data, StorageOptions(), lambda: NOW_MS)
+    held = open_storage(data / "samples", StorageOptions(), lambda: NOW_MS)
     for ask in (
         lambda: commands.run_verify(data),
         lambda: commands.run_stats(data, 1, as_json=False),
@@ -113,3 +113,20 @@ def test_a_file_goes_out_and_in(data: Path, tmp_path: Path, capsys: pytest.Captu
 def test_export_into_a_directory_that_is_not_there_writes_nothing(data: Path, tmp_path: Path) -> None:
     with pytest.raises(WorldFailure, match="choose another place"):
         exchange.run_export(data, tmp_path / "no" / "out", "openmetrics", [], -(2**62), 2**62)
+
+
+def test_a_directory_without_samples_is_left_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(WorldFailure, match="holds no samples"):
+        commands.run_stats(tmp_path, 1, as_json=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_snapshot_is_looked_over_as_it_is(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = open_storage(data / "samples", StorageOptions(), lambda: NOW_MS)
+    storage.snapshot(tmp_path / "snapshot")
+    storage.close()
+    assert commands.run_verify(tmp_path / "snapshot") == 0
+    commands.run_stats(tmp_path / "snapshot", 1, as_json=True)
+    assert '"series": 3' in capsys.readouterr().out

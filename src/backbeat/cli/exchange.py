@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from backbeat.cli.data_directory import is_snapshot, samples_of
 from backbeat.exchange.exporting import Selected, export
 from backbeat.exchange.importing import Imported, import_file, open_for_import
 from backbeat.model.clock import now_ms
@@ -17,7 +18,7 @@ from backbeat.storage import StorageOptions, open_storage
 
 def run_import(paths: Sequence[Path], data: Path) -> int:
     """Import each file in turn. Raises BackbeatError at the first mistake."""
-    storage = open_for_import(data, now_ms)
+    storage = open_for_import(data if is_snapshot(data) else data / "samples", now_ms)
     try:
         for path in paths:
             done = import_file(storage, path, partial(_progress, path))
@@ -30,10 +31,8 @@ def run_import(paths: Sequence[Path], data: Path) -> int:
 
 def run_export(data: Path, out: Path, form: str, selectors: Sequence[str], start_ms: int, end_ms: int) -> int:
     """Export what the selectors choose. Raises BackbeatError."""
-    if not data.is_dir():
-        raise WorldFailure(f"data directory {data}: there is none; name one with --data")
     matchers = [tuple(parse_selector(text)) for text in selectors] or [()]
-    storage = open_storage(data, StorageOptions(retention_time_ms=0), now_ms)
+    storage = open_storage(samples_of(data), StorageOptions(retention_time_ms=0), now_ms)
     try:
         done = export(storage, Selected(matchers, start_ms, end_ms), out, form, lambda name: None)
     except OSError as error:

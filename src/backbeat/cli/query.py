@@ -19,6 +19,7 @@ from typing import Any, cast
 from rich.console import Console
 from rich.table import Table
 
+from backbeat.cli.data_directory import samples_of
 from backbeat.model.clock import now_ms
 from backbeat.model.errors import BackbeatError, WorldFailure
 from backbeat.model.results import Answer
@@ -104,9 +105,7 @@ def _from_directory(data: Path, expr: str, at_ms: int, start_ms: int | None, ste
     from backbeat.storage import StorageOptions, open_storage
     from backbeat.web.render import render_answer
 
-    if not data.is_dir():
-        raise WorldFailure(f"data directory {data}: there is none; name one with --data")
-    storage = open_storage(data, StorageOptions(retention_time_ms=0), now_ms)
+    storage = open_storage(samples_of(data), StorageOptions(retention_time_ms=0), now_ms)
     try:
         engine = Engine(storage)
         answer: Answer

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from backbeat.cli.data_directory import samples_of
 from backbeat.model.clock import now_ms
 from backbeat.model.errors import WorldFailure
 from backbeat.storage import Storage, StorageOptions, open_storage
@@ -37,7 +38,7 @@ def run_stats(data: Path, limit: int, *, as_json: bool) -> int:
 
 def run_verify(data: Path) -> int:
     """Check every checksum and change nothing; 1 where something is damaged. Raises BackbeatError."""
-    found = damages(data)
+    found = damages(samples_of(data))
     for line in found:
         print(line)
     if found:
@@ -52,7 +53,7 @@ def run_verify(data: Path) -> int:
 
 def run_repair(data: Path) -> int:
     """Put damaged bytes into quarantine and write the rest anew. Raises BackbeatError."""
-    found = damages(data)
+    found = damages(samples_of(data))
     # Opening mends the log and restores copies; what was damaged is kept.
     storage = _open(data)
     try:
@@ -63,14 +64,16 @@ def run_repair(data: Path) -> int:
         storage.close()
     for line in [*found, *done]:
         print(line)
-    print(f"damaged bytes are kept in {data / 'quarantine'}" if found else f"{data}: nothing to repair")
+    print(
+        f"damaged bytes are kept in {samples_of(data) / 'quarantine'}"
+        if found
+        else f"{data}: nothing to repair"
+    )
     return 0
 
 
 def _open(data: Path) -> Storage:
-    if not data.is_dir():
-        raise WorldFailure(f"data directory {data}: there is none; name one with --data")
-    return open_storage(data, StorageOptions(retention_time_ms=0), now_ms)
+    return open_storage(samples_of(data), StorageOptions(retention_time_ms=0), now_ms)
 
 
 def _show(console: Console, stats: StorageStats, series: int) -> None:

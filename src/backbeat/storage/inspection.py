@@ -18,9 +18,7 @@ from backbeat.storage.wal import definition_files, segments
 
 
 def damages(directory: Path) -> list[str]:
-    """Every damaged place. Raises WorldFailure where the directory is missing, held or unreadable."""
-    if not directory.is_dir():
-        raise WorldFailure(f"data directory {directory}: there is none; name one with --data")
+    """Every damaged place. Raises WorldFailure where the directory is held or unreadable."""
     lock = DirectoryLock(directory)
     try:
         found = _of_log(directory / "wal")
@@ -36,6 +34,8 @@ def damages(directory: Path) -> list[str]:
 
 
 def _of_log(directory: Path) -> list[str]:
+    if not directory.is_dir():
+        return []  # a snapshot is blocks alone
     paths = [*definition_files(directory), *(path for _, path in segments(directory))]
     return [
         f"{path}: bytes {item.start} to {item.end} are no whole record"
