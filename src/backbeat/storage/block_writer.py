@@ -177,7 +177,7 @@ class BlockWriter:
             self._chunks[name].append(value)
         self._write(head)
         for at in range(0, len(values), PAGE_SERIES):
-            streams = encode(values[at : at + PAGE_SERIES], thorough=True)
+            streams = encode(values[at : at + PAGE_SERIES])
             self._pages.append((self._offset, len(streams.content), zlib.crc32(streams.content)))
             self._kinds.append(streams.kinds)
             self._lengths.append(streams.lengths)

@@ -1,7 +1,7 @@
 """Chunks of a cohort in memory: the open one that rows are appended to, and sealed ones.
 
 Everything that samples are read from is a `Source`: sorted times and a matrix of series by samples.
-An open chunk is row-major (an append is a row), a sealed one is one compressed stream a series.
+An open chunk is row-major (an append is a row), a sealed one is compressed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
-from backbeat.storage.codec import decode_into, encode, fill_absent
+from backbeat.storage.codec import fill_absent
+from backbeat.storage.packing import pack, unpack
 
 _MIN_SPLIT_FILL = 0.75
 _LIVES = 8
@@ -216,19 +217,17 @@ class RawChunk:
 
 
 class SealedChunk:
-    """Compressed streams, one a series."""
+    """Compressed, many series at a time."""
 
     def __init__(self, times: Int64s, columns: Int32s, values: Float64s, present: Bools | None) -> None:
         """columns: sorted; values, present: (series, samples); every series has a sample."""
         self.times: Int64s = times.copy()
         self.columns: Int32s = columns
-        self._kinds, self._lengths, self._content = encode(values, thorough=False)
-        self._starts: Int64s = np.cumsum(self._lengths, dtype=np.int64) - self._lengths
+        self._groups = pack(np.ascontiguousarray(values))
         self._present = None if present is None else np.packbits(present, axis=1)
 
     def read(self, rows: Int32s, first: int, last: int) -> tuple[Float64s, Bools | None]:
-        values = np.empty((len(rows), len(self.times)))
-        decode_into(values, self._kinds[rows], self._content, self._starts[rows], self._lengths[rows])
+        values = unpack(self._groups, rows, len(self.times))
         return values[:, first:last], self.presence(rows, first, last)
 
     def presence(self, rows: Int32s | None, first: int, last: int) -> Bools | None:
@@ -242,7 +241,8 @@ class SealedChunk:
     @property
     def size_bytes(self) -> int:
         masks = 0 if self._present is None else self._present.nbytes
-        return len(self._content) + 17 * len(self.columns) + 8 * len(self.times) + masks
+        packed = sum(len(group) + 33 for group in self._groups)
+        return packed + 4 * len(self.columns) + 8 * len(self.times) + masks
 
 
 def seal(chunk: RawChunk) -> list[SealedChunk]:

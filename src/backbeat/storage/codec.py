@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pcodec import ChunkConfig, DeltaSpec, ModeSpec, standalone
+from pcodec import ChunkConfig, standalone
 
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
 
@@ -30,10 +30,6 @@ class Stream(IntEnum):
 
 
 _THOROUGH = ChunkConfig(compression_level=8)
-_QUICK_WHOLE = ChunkConfig(
-    compression_level=8, mode_spec=ModeSpec.classic(), delta_spec=DeltaSpec.try_consecutive(1)
-)
-_QUICK_FLOAT = ChunkConfig(compression_level=4)
 
 
 class Streams(NamedTuple):
@@ -44,11 +40,8 @@ class Streams(NamedTuple):
     content: bytes
 
 
-def encode(matrix: Float64s, *, thorough: bool) -> Streams:
-    """Compress (series, samples), C-contiguous, at least one sample each.
-
-    thorough: look for the best way for each series; four times slower.
-    """
+def encode(matrix: Float64s) -> Streams:
+    """Compress (series, samples), C-contiguous, at least one sample each."""
     bits = matrix.view(np.int64)
     with np.errstate(invalid="ignore"):
         whole = matrix.astype(np.int64)
@@ -56,15 +49,14 @@ def encode(matrix: Float64s, *, thorough: bool) -> Streams:
     is_whole = (whole.astype(np.float64).view(np.int64) == bits).all(axis=1)
     is_constant = (bits == bits[:, :1]).all(axis=1)
     kinds = np.where(is_constant, Stream.CONSTANT, np.where(is_whole, Stream.WHOLE, Stream.FLOAT))
-    for_whole, for_float = (_THOROUGH, _THOROUGH) if thorough else (_QUICK_WHOLE, _QUICK_FLOAT)
     streams: list[bytes] = []
     for row, kind in enumerate(kinds.tolist()):
         if kind == Stream.CONSTANT:
             streams.append(matrix[row, :1].tobytes())
         elif kind == Stream.WHOLE:
-            streams.append(standalone.simple_compress(whole[row], for_whole))
+            streams.append(standalone.simple_compress(whole[row], _THOROUGH))
         else:
-            streams.append(standalone.simple_compress(matrix[row], for_float))
+            streams.append(standalone.simple_compress(matrix[row], _THOROUGH))
     lengths = np.fromiter(map(len, streams), np.int32, len(streams))
     return Streams(kinds.astype(np.uint8), lengths, b"".join(streams))
 
