@@ -96,7 +96,7 @@ def one_wide_cohort(directory: Path) -> None:
     stats = storage.stats()
     disk = stats.block_bytes + stats.log_bytes
     print(f"flush: {took:.1f} s; {stats.blocks} blocks, {disk / rows.size:.3f} bytes a sample, log included")
-    storage._keeper._cache.clear()
+    storage._selector._kept.clear()
     select_figures(storage, "blocks", int(times[-1]))
     for block in storage.select(EVERYTHING, 0, 2**62):
         places = [series.index(labels) for labels in block.labels]

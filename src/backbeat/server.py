@@ -50,6 +50,7 @@ from backbeat.templating.functions import alertmanager_functions, prometheus_fun
 from backbeat.web.admin_api import AdminAPI
 from backbeat.web.alertmanager_api import AlertmanagerAPI
 from backbeat.web.app import build_app
+from backbeat.web.federate import FederateAPI
 from backbeat.web.ingest_api import IngestAPI
 from backbeat.web.live import LiveStream, News
 from backbeat.web.oncall_api import OnCallAPI
@@ -295,6 +296,7 @@ class Backbeat:
             ).routes(),
             *(IngestAPI(self.receiver).routes() if own.enable_remote_write_receiver else ()),
             *AdminAPI(self.storage, now_ms, enabled=own.enable_admin_api).routes(),
+            *FederateAPI(self.storage, now_ms, lambda: self.config.prometheus.external_labels).routes(),
             *self.live.routes(),
             *runbook_routes(),
         ]

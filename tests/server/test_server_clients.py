@@ -92,7 +92,7 @@ def test_promtool_asks(server: tuple[int, int]) -> None:
         "range", "--start", str(end - 60), "--end", str(end), "--step", "15s", url, "requests_total"
     )
     assert shown.count(" @[") == 10
-    assert 'requests_total{job="web", route="/1"}' in promtool("series", "--match", "requests_total", url)
+    assert 'job="web", route="/1"}' in promtool("series", "--match", "requests_total", url)
     assert promtool("labels", url, "route").split() == ["/0", "/1"]
 
 

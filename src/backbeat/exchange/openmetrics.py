@@ -135,7 +135,7 @@ def write(blocks: Iterable[SampleBlock]) -> Iterator[bytes]:
             there = ~is_stale(values)
             if block.present is not None:
                 there &= block.present[row]
-            head = _series(labels)
+            head = series_text(labels)
             cells = np.flatnonzero(there).tolist()
             texts = map(_number, values[there].tolist())
             yield "".join(
@@ -146,7 +146,8 @@ def write(blocks: Iterable[SampleBlock]) -> Iterator[bytes]:
             ).encode()
 
 
-def _series(labels: Labels) -> str:
+def series_text(labels: Labels) -> str:
+    """A series as both text formats write it: quoted where a name is no plain one."""
     name = labels.metric
     plain = _PLAIN_NAME.fullmatch(name) is not None
     pairs = [] if plain else [_quoted(name)]
