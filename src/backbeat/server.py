@@ -167,6 +167,7 @@ class Backbeat:
             registry=self.registry,
         )
         self._reload_ok.set(1)
+        self._loaded = (self.started_ms, True)
         build = Gauge("backbeat_build_info", "The version.", ["version"], registry=self.registry)
         build.labels(__version__).set(1)
         ProcessCollector(registry=self.registry)
@@ -232,6 +233,7 @@ class Backbeat:
                 config = with_host_collector(await asyncio.to_thread(read_config, self.config_dir))
             except BackbeatError as error:
                 self._reload_ok.set(0)
+                self._loaded = (self._loaded[0], False)
                 log.error("the configuration was not reloaded, the old one stays: %s", error)
                 raise
             say_warnings(config)
@@ -246,6 +248,7 @@ class Backbeat:
             for session in old_sessions:
                 await session.close()
             self._reload_ok.set(1)
+            self._loaded = (now_ms(), True)
             log.info("the configuration was reloaded")
 
     def reload_soon(self) -> None:
@@ -288,6 +291,7 @@ class Backbeat:
                 lambda: self.external,
                 lambda: self.config,
                 self.started_ms,
+                lambda: self._loaded,
             ).routes(),
             *AlertmanagerAPI(self.alerting, self, now_ms, self.started_ms).routes(),
             *OnCallAPI(self.alerting, now_ms).routes(),
@@ -320,6 +324,7 @@ def storage_options(config: Config) -> StorageOptions:
         retention_time_ms=said.retention_time_ms or own.retention_time_ms,
         retention_size_bytes=said.retention_size_bytes or own.retention_size_bytes,
         out_of_order_window_ms=said.out_of_order_time_window_ms,
+        max_exemplars=said.max_exemplars,
     )
 
 

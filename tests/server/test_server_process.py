@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import signal
 import socket
 import subprocess
@@ -120,3 +121,21 @@ def test_sigterm_ends_it_within_five_seconds_while_a_page_is_open(running: Runni
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(5) == 0
     page.close()
+
+
+def test_runtimeinfo_tells_of_the_last_reload(running: Running) -> None:
+    def info() -> dict[str, object]:
+        found: dict[str, object] = json.loads(request(running.port, "GET", "/api/v1/status/runtimeinfo")[1])
+        return found["data"]  # type: ignore[return-value]
+
+    first = info()
+    assert (first["reloadConfigSuccess"], first["lastConfigTime"]) == (True, first["startTime"])
+    (running.config / "prometheus.yml").write_text("global: {scrape_interval: soon}\n")
+    assert request(running.port, "POST", "/-/reload")[0] == 500
+    refused = info()
+    assert (refused["reloadConfigSuccess"], refused["lastConfigTime"]) == (False, first["lastConfigTime"])
+    (running.config / "prometheus.yml").write_text(CONFIG)
+    assert request(running.port, "POST", "/-/reload")[0] == 200
+    again = info()
+    assert again["reloadConfigSuccess"] is True
+    assert again["lastConfigTime"] != first["lastConfigTime"]

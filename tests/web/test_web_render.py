@@ -21,7 +21,7 @@ from backbeat.web.render import format_seconds, format_value, render_answer, val
         (1.0, "1"),
         (0.1, "0.1"),
         (1e-6, "0.000001"),
-        (1.5e-7, "1.5e-7"),
+        (1.5e-7, "1.5e-07"),
         (1e20, "100000000000000000000"),
         (1e21, "1e+21"),
         (1.5e300, "1.5e+300"),
@@ -47,7 +47,7 @@ def test_a_value_survives_its_text(value: float) -> None:
 
 @pytest.mark.parametrize(
     ("ms", "text"),
-    [(0, "0"), (1500, "1.5"), (1435781430781, "1435781430.781"), (-1500, "-1.5"), (10, "0.01")],
+    [(0, "0"), (1500, "1.500"), (1435781430781, "1435781430.781"), (-1500, "-1.500"), (10, "0.010")],
 )
 def test_times_are_seconds(ms: int, text: str) -> None:
     assert format_seconds(ms) == text

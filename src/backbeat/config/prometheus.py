@@ -130,6 +130,7 @@ class RuleGroup:
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
     out_of_order_time_window_ms: int = 0
+    max_exemplars: int = 100_000
     retention_time_ms: int = 0
     """0: not set in the file"""
     retention_size_bytes: int = 0

@@ -333,12 +333,13 @@ def _alertmanagers(alerting: Section | None) -> tuple[AlertmanagerTargets, ...]:
 
 
 def _storage(section: Section | None) -> StorageSettings:
-    tsdb = section.get("tsdb") if section is not None else None
-    if tsdb is None:
+    if section is None:
         return StorageSettings()
-    retention = tsdb.get("retention")
+    tsdb, exemplars = section.get("tsdb"), section.get("exemplars")
+    retention = tsdb.get("retention") if tsdb else None
     return StorageSettings(
-        out_of_order_time_window_ms=tsdb.get("out_of_order_time_window", 0),
+        out_of_order_time_window_ms=tsdb.get("out_of_order_time_window", 0) if tsdb else 0,
+        max_exemplars=max(0, exemplars.get("max_exemplars", 0)) if exemplars else 100_000,
         retention_time_ms=retention.get("time", 0) if retention else 0,
         retention_size_bytes=retention.get("size", 0) if retention else 0,
     )

@@ -28,7 +28,7 @@ def format_value(value: float) -> str:
     if size and (size < 1e-6 or size >= 1e21):
         mantissa, _, exponent = repr(value).partition("e")
         sign = "-" if exponent.startswith("-") else "+"
-        return f"{mantissa.removesuffix('.0')}e{sign}{exponent.lstrip('+-').lstrip('0')}"
+        return f"{mantissa.removesuffix('.0')}e{sign}{exponent.lstrip('+-').lstrip('0').zfill(2)}"
     text = repr(value)
     if "e" in text:
         text = np.format_float_positional(value, trim="-")
@@ -36,12 +36,12 @@ def format_value(value: float) -> str:
 
 
 def format_seconds(ms: int) -> str:
-    """Milliseconds as seconds with at most three decimals."""
+    """Milliseconds as seconds, with three decimals or none."""
     if ms % 1000 == 0:
         return str(ms // 1000)
     sign = "-" if ms < 0 else ""
     whole, rest = divmod(abs(ms), 1000)
-    return f"{sign}{whole}.{rest:03d}".rstrip("0")
+    return f"{sign}{whole}.{rest:03d}"
 
 
 def value_texts(values: Float64s) -> list[bytes]:
@@ -73,7 +73,10 @@ def _time_prefixes(times: Int64s) -> list[bytes]:
 # The panels of a dashboard have the same steps.
 @lru_cache(maxsize=64)
 def _prefixes(times: bytes) -> list[bytes]:
-    return [_BETWEEN + text + b',"' for text in value_texts(np.frombuffer(times, np.int64) / 1000)]
+    moments = np.frombuffer(times, np.int64)
+    if (moments % 1000).any():
+        return [_BETWEEN + format_seconds(at).encode() + b',"' for at in moments.tolist()]
+    return [_BETWEEN + text + b',"' for text in value_texts(moments / 1000)]
 
 
 def _metric(labels: Labels) -> bytes:

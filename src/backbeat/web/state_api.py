@@ -41,13 +41,16 @@ class StateAPI:
         external: Callable[[], ExternalAlertmanagers],
         config: Callable[[], Config],
         started_ms: int,
+        loaded: Callable[[], tuple[int, bool]] | None = None,
     ) -> None:
+        """loaded: when the configuration was read last, in ms, and whether the last reload succeeded."""
         self._scrapes = scrapes
         self._rules = rules
         self._storage = storage
         self._external = external
         self._config = config
         self._started_ms = started_ms
+        self._loaded = loaded or (lambda: (started_ms, True))
 
     def routes(self) -> list[Route]:
         paths = {
@@ -209,11 +212,12 @@ class StateAPI:
     async def runtime(self, request: Request) -> Response:
         stats = await anyio.to_thread.run_sync(self._storage.stats, 1)
         own = self._config().backbeat
+        loaded_ms, is_loaded = self._loaded()
         data = {
             "startTime": rfc3339(self._started_ms),
             "CWD": "",
-            "reloadConfigSuccess": True,
-            "lastConfigTime": rfc3339(self._started_ms),
+            "reloadConfigSuccess": is_loaded,
+            "lastConfigTime": rfc3339(loaded_ms),
             "corruptionCount": stats.quarantined,
             "storageRetention": format_duration(own.retention_time_ms),
             "timeSeriesCount": stats.series_in_memory,

@@ -21,6 +21,7 @@ import numpy as np
 from backbeat.config.prometheus import RuleGroup
 from backbeat.config.rule_tests import AlertTest, ExprTest, TestFile, TestGroup
 from backbeat.model.alerts import Alert
+from backbeat.model.arrays import Float64s, Int64s
 from backbeat.model.durations import format_duration
 from backbeat.model.errors import BackbeatError, Position
 from backbeat.model.labels import Labels
@@ -34,6 +35,7 @@ from backbeat.rules.group import Group, Surroundings
 from backbeat.rules.metrics import RuleMetrics
 from backbeat.rules.state import AlertState
 from backbeat.rules.unit_tests.notation import NotationError, labels_of, values_of
+from backbeat.rules.unit_tests.so_far import SoFar
 from backbeat.rules.vector import RuleError, ask
 from backbeat.storage import Storage, StorageOptions, open_storage
 
@@ -117,7 +119,7 @@ def _run_group(
 def _load(storage: Storage, group: TestGroup, start_ms: int) -> list[Failure]:
     """Store the input series; returns the mistakes in them."""
     mistakes: list[Failure] = []
-    seen: set[Labels] = set()
+    loaded: dict[Labels, tuple[Int64s, Float64s]] = {}
     for each in group.input_series:
         try:
             labels = labels_of(each.series)
@@ -129,12 +131,10 @@ def _load(storage: Storage, group: TestGroup, start_ms: int) -> list[Failure]:
         except NotationError as error:
             mistakes.append(Failure(each.values_at, f"values of {each.series}: {error}"))
             continue
-        if labels in seen:
-            mistakes.append(Failure(each.at, f"series {each.series} is given twice"))
-            continue
-        seen.add(labels)
         times = start_ms + group.interval_ms * np.arange(len(values), dtype=np.int64)
-        storage.append_samples([labels] * int(present.sum()), times[present], values[present])
+        loaded[labels] = times[present], values[present]  # of a series that is given twice, the last counts
+    for labels, (moments, numbers) in loaded.items():
+        storage.append_samples([labels] * len(moments), moments, numbers)
     return mistakes
 
 
@@ -154,7 +154,8 @@ class _Stage:
         self._start_ms = start_ms
         self._at_ms = start_ms
         limits = Limits(default_subquery_step_ms=file.evaluation_interval_ms)
-        self._querier = _Inline(Engine(storage, limits, watched=storage))
+        self._seen = SoFar(storage, start_ms)
+        self._querier = _Inline(Engine(self._seen, limits))
         around = Surroundings(
             querier=self._querier,
             appender=storage,
@@ -182,7 +183,7 @@ class _Stage:
         moments += [test.eval_time_ms for test in self._group.expr_tests]
         last_ms = max(moments, default=0)
         for after_ms in range(0, last_ms + 1, every_ms):
-            self._at_ms = self._start_ms + after_ms
+            self._at_ms = self._seen.till_ms = self._start_ms + after_ms
             broken = await self._evaluate(after_ms)
             if broken:
                 self._querier.close()
