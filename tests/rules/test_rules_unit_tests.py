@@ -122,6 +122,27 @@ CASES = {
         + samples("a", "3m", "{labels: a, value: -1}"),
         True,
     ),
+    "samples after the last evaluation are not there yet": (
+        "  - interval: 30s\n    input_series: [{series: a, values: '0+1x9'}]\n"
+        + samples("a", "90s", "{labels: a, value: 2}"),
+        True,
+    ),
+    "nobody sees the future": (
+        "  - interval: 1m\n    input_series: [{series: a, values: '0+1x20'}]\n"
+        + samples("a offset -4m", "3m", "{labels: a, value: 3}"),
+        True,
+    ),
+    "but all that came until the last evaluation": (
+        "  - interval: 1m\n    input_series: [{series: a, values: '0+1x20'}]\n"
+        + samples("a offset -4m", "3m", "{labels: a, value: 7}")
+        + "      - {expr: a, eval_time: 10m, exp_samples: [{labels: a, value: 10}]}\n",
+        True,
+    ),
+    "of a series given twice the last counts": (
+        "  - interval: 1m\n    input_series: [{series: a, values: '1 2'}, {series: a, values: '3 4'}]\n"
+        + samples("a", "1m", "{labels: a, value: 4}"),
+        True,
+    ),
     "alert series are there": (
         UP
         + samples(
