@@ -150,6 +150,9 @@ def test_grafanas_data_source_asks(server: tuple[int, int]) -> None:
     matrix = grafana(port, "POST", "/api/v1/query_range", query="rate(requests_total[5m])", step=15, **span)
     assert [len(series["values"]) > 200 for series in matrix["result"]] == [True, True]
     assert len(grafana(port, "POST", "/api/v1/query", query="requests_total", time=end)["result"]) == 2
+    for query in ("requests_total", "requests_total[5m]"):
+        cut = grafana(port, "POST", "/api/v1/query", query=query, time=end, limit=1)
+        assert len(cut["result"]) == 1
     # Exemplars beside a panel.
     assert grafana(port, "POST", "/api/v1/query_exemplars", query="requests_total", **span) == []
     # Completion in the editor, and variables of a dashboard.

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from backbeat.model.clock import Now
-from backbeat.model.results import Answer, BadQuery, Matrix, Querier, QueryCanceled
+from backbeat.model.results import Answer, BadQuery, Matrix, Querier, QueryCanceled, RawSamples
 from backbeat.promql.ast import Expr
 from backbeat.promql.parser import parse
 from backbeat.promql.printer import pretty
@@ -150,9 +150,13 @@ async def _gone(request: Request) -> None:
 def limited(answer: Answer, limit: int) -> tuple[Answer, Answer]:
     """The answer, and the same with at most `limit` series and a warning where some were cut."""
     value = answer.value
-    if not limit or not isinstance(value, Matrix) or len(value.labels) <= limit:
+    cut: Matrix | RawSamples
+    if limit and isinstance(value, Matrix) and len(value.labels) > limit:
+        cut = Matrix(value.labels[:limit], value.steps, value.values[:limit], value.present[:limit])
+    elif limit and isinstance(value, RawSamples) and len(value.blocks) > limit:
+        cut = RawSamples(value.blocks[:limit])  # a block a series
+    else:
         return answer, answer
-    cut = Matrix(value.labels[:limit], value.steps, value.values[:limit], value.present[:limit])
     notes = dataclasses.replace(answer.notes, warnings=(*answer.notes.warnings, LIMITED))
     return answer, dataclasses.replace(answer, value=cut, notes=notes)
 
