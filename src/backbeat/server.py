@@ -244,6 +244,7 @@ class Backbeat:
             await self.alerting.apply(config.alertmanager or NOBODY, self._channels())
             await self.scrapes.apply(config.prometheus)
             await self.rules.apply(config.prometheus)
+            self.storage.apply(storage_options(config))
             await old_external.stop()
             for session in old_sessions:
                 await session.close()
@@ -323,6 +324,7 @@ def storage_options(config: Config) -> StorageOptions:
         fsync_interval_ms=own.fsync_interval_ms,
         retention_time_ms=said.retention_time_ms or own.retention_time_ms,
         retention_size_bytes=said.retention_size_bytes or own.retention_size_bytes,
+        retention_percent=said.retention_percent,
         out_of_order_window_ms=said.out_of_order_time_window_ms,
         max_exemplars=said.max_exemplars,
     )

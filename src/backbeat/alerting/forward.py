@@ -8,9 +8,7 @@ What a target does not take is tried again until it does, or until newer alerts 
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
-import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,9 +17,10 @@ from typing import Any
 
 import aiohttp
 import orjson
+from yarl import URL
 
-from backbeat.config.http_client import HTTPClient
 from backbeat.config.prometheus import AlertmanagerTargets
+from backbeat.httpclient import Client
 from backbeat.model.alerts import Alert, AlertSink
 from backbeat.model.labels import Labels
 
@@ -141,13 +140,14 @@ class _Target:
 
     async def _run(self) -> None:
         async with aiohttp.ClientSession(timeout=self._timeout) as session:
+            client = Client(session, self._http)
             retry_s = _FIRST_RETRY_S
             while True:
                 if not self._queue:
                     self._news.clear()
                     await self._news.wait()
                 batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
-                failure, again = await self._post(session, batch)
+                failure, again = await self._post(client, batch)
                 if not failure:
                     self.status.sent += len(batch)
                     self.status.last_error = ""
@@ -164,24 +164,18 @@ class _Target:
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
 
-    async def _post(self, session: aiohttp.ClientSession, batch: list[dict[str, Any]]) -> tuple[str, bool]:
+    async def _post(self, client: Client, batch: list[dict[str, Any]]) -> tuple[str, bool]:
         """One attempt. Returns what went wrong, or an empty string, and whether trying again can help."""
+        url, headers = URL(self.status.url), {"Content-Type": "application/json"}
         try:
-            async with session.post(
-                self.status.url,
-                data=orjson.dumps(batch),
-                headers={"Content-Type": "application/json", **_headers(self._http)},
-                ssl=_tls(self._http),
-                proxy=self._http.proxy_url or None,
-                allow_redirects=False,
-            ) as answer:
+            async with client.request("POST", url, headers, data=orjson.dumps(batch)) as answer:
                 if answer.status < 300:
                     return "", False
                 again = answer.status >= 500 or answer.status == 429
                 return f"HTTP {answer.status}: {(await answer.text())[:200]}", again
         except TimeoutError:
             return f"no answer within {self._timeout.total:g} s", True
-        except (aiohttp.ClientError, OSError) as failure:
+        except (aiohttp.ClientError, OSError, ValueError) as failure:
             return str(failure) or type(failure).__name__, True
 
     def _note_failure(self, failure: str) -> None:
@@ -195,30 +189,6 @@ def _be_loud(task: asyncio.Task[None]) -> None:
     """A sender ends only when it is stopped; anything else is a bug of ours."""
     if not task.cancelled() and (bug := task.exception()) is not None:
         _log.error("alertmanager: %s ended", task.get_name(), exc_info=bug)
-
-
-def _headers(http: HTTPClient) -> dict[str, str]:
-    """Who we are; secrets are read at every use, so a rotated file needs no reload. Raises OSError."""
-    headers = dict(http.headers)
-    if http.username:
-        credentials = f"{http.username}:{http.password.read()}".encode()
-        headers["Authorization"] = "Basic " + base64.b64encode(credentials).decode()
-    elif http.authorization:
-        headers["Authorization"] = f"{http.authorization_type} {http.authorization.read()}"
-    return headers
-
-
-def _tls(http: HTTPClient) -> ssl.SSLContext | bool:
-    tls = http.tls
-    if not (tls.ca_file or tls.cert_file or tls.insecure_skip_verify):
-        return True
-    context = ssl.create_default_context(cafile=tls.ca_file or None)
-    if tls.cert_file:
-        context.load_cert_chain(tls.cert_file, tls.key_file or None)
-    if tls.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _rfc3339(ms: int) -> str:

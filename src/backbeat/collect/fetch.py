@@ -2,16 +2,13 @@
 
 In:  a target's URL and the HTTP settings of its job.
 Out: the decoded body and its format, or a FetchError whose text the targets page shows.
-Every body is bounded before and after decompression; credentials never follow a redirect to another host.
+Every body is bounded before and after decompression.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import os
-import ssl
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,15 +18,13 @@ import cramjam
 from yarl import URL
 
 from backbeat import __version__
-from backbeat.config.http_client import TLS, HTTPClient
 from backbeat.config.prometheus import ScrapeConfig
+from backbeat.httpclient import Client, RedirectError, TokenError
 from backbeat.model.durations import format_duration
 from backbeat.model.errors import WorldFailure
 
 DEFAULT_BODY_BYTES = 16 * 1024 * 1024
-MAX_REDIRECTS = 10
 USER_AGENT = f"Backbeat/{__version__}"
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEPALIVE_S = 300.0
 _READ_BYTES = 1024 * 1024
 _DEFLATE_RATIO = 1100
@@ -39,12 +34,6 @@ _PROTOCOLS = {
     "OpenMetricsText0.0.1": "application/openmetrics-text;version=0.0.1",
     "PrometheusText1.0.0": "text/plain;version=1.0.0;escaping=allow-utf-8",
     "PrometheusText0.0.4": "text/plain;version=0.0.4",
-}
-_TLS_VERSIONS = {
-    "TLS10": ssl.TLSVersion.TLSv1,
-    "TLS11": ssl.TLSVersion.TLSv1_1,
-    "TLS12": ssl.TLSVersion.TLSv1_2,
-    "TLS13": ssl.TLSVersion.TLSv1_3,
 }
 
 
@@ -105,13 +94,11 @@ class HTTPFetch:
     def __init__(
         self, session: aiohttp.ClientSession, config: ScrapeConfig, url: str, timeout_ms: int
     ) -> None:
-        self._session = session
-        self._http = config.http
+        self._client = Client(session, config.http)
         self._url = URL(url)
         self._limit = config.body_size_limit or DEFAULT_BODY_BYTES
         self._fallback = config.fallback_scrape_protocol
         self._timeout_ms = timeout_ms
-        self._tls = _TLSContext(config.http.tls)
         self._headers = {
             "Accept": accept_header(config.scrape_protocols),
             "Accept-Encoding": "gzip" if config.enable_compression else "identity",
@@ -123,7 +110,8 @@ class HTTPFetch:
         """Raises FetchError."""
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):
-                return await self._follow()
+                async with self._client.request("GET", self._url, self._headers) as response:
+                    return await self._accept(response)
         except FetchError:
             raise
         except TimeoutError as error:
@@ -131,35 +119,10 @@ class HTTPFetch:
             raise FetchError(f"timeout: no complete answer within {waited} (scrape_timeout)") from error
         except aiohttp.ClientError as error:
             raise FetchError(_reason(error, self._url)) from error
+        except (RedirectError, TokenError) as error:
+            raise FetchError(str(error)) from error
         except (OSError, ValueError) as error:
             raise FetchError(f"{self._url.host}: {error}") from error
-
-    async def _follow(self) -> Fetched:
-        url = self._url
-        headers = {**self._headers, **_credentials(self._http)}
-        for _ in range(MAX_REDIRECTS + 1):
-            async with self._session.get(
-                url,
-                headers=headers,
-                allow_redirects=False,
-                ssl=self._tls.current() if url.scheme == "https" else True,
-                server_hostname=(self._http.tls.server_name or None) if url.scheme == "https" else None,
-                proxy=self._http.proxy_url or None,
-            ) as response:
-                if response.status not in _REDIRECTS or not self._http.follow_redirects:
-                    return await self._accept(response)
-                location = response.headers.get("Location", "")
-            if not location:
-                raise FetchError(f"server returned HTTP status {response.status} without a Location")
-            target = url.join(URL(location))
-            if target.scheme not in ("http", "https"):
-                raise FetchError(
-                    f"redirect to {target.scheme or 'an unknown scheme'!r}, expected http or https"
-                )
-            if target.origin() != url.origin():
-                headers = dict(self._headers)
-            url = target
-        raise FetchError(f"redirect loop: stopped after {MAX_REDIRECTS} redirects")
 
     async def _accept(self, response: aiohttp.ClientResponse) -> Fetched:
         if response.status != 200:
@@ -218,48 +181,6 @@ def gunzip(body: bytes, limit: int) -> bytes:
 
 def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"body is larger than {limit} bytes (body_size_limit)")
-
-
-def _credentials(http: HTTPClient) -> dict[str, str]:
-    """Headers that say who we are; secret files are read anew each time."""
-    headers = dict(http.headers)
-    if http.username or http.password:
-        told = base64.b64encode(f"{http.username}:{http.password.read()}".encode()).decode()
-        headers["Authorization"] = f"Basic {told}"
-    elif http.authorization:
-        headers["Authorization"] = f"{http.authorization_type} {http.authorization.read()}"
-    return headers
-
-
-class _TLSContext:
-    """Builds the TLS context, and again when one of its files has changed."""
-
-    def __init__(self, tls: TLS) -> None:
-        self._tls = tls
-        self._files = [path for path in (tls.ca_file, tls.cert_file, tls.key_file) if path]
-        self._stamp: list[int] | None = None
-        self._context: ssl.SSLContext | None = None
-
-    def current(self) -> ssl.SSLContext:
-        """Raises OSError (ssl.SSLError among them) where a file is missing or wrong."""
-        stamp = [os.stat(path).st_mtime_ns for path in self._files]
-        if self._context is None or stamp != self._stamp:
-            self._context, self._stamp = tls_context(self._tls), stamp
-        return self._context
-
-
-def tls_context(tls: TLS) -> ssl.SSLContext:
-    """A client context by the operator's settings; TLS 1.2 at least unless they say otherwise."""
-    context = ssl.create_default_context(cafile=tls.ca_file or None)
-    context.minimum_version = _TLS_VERSIONS.get(tls.min_version, ssl.TLSVersion.TLSv1_2)
-    if tls.max_version:
-        context.maximum_version = _TLS_VERSIONS[tls.max_version]
-    if tls.cert_file:
-        context.load_cert_chain(tls.cert_file, tls.key_file or None)
-    if tls.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _reason(error: aiohttp.ClientError, url: URL) -> str:

@@ -1,4 +1,4 @@
-"""Settings of an outgoing HTTP connection, shared by scrapes, webhooks and Slack."""
+"""Settings of an outgoing HTTP connection, shared by scrapes, notifications and everything that is sent."""
 
 from __future__ import annotations
 
@@ -43,6 +43,25 @@ class TLS:
     key: Secret | None = None
 
 
+SecretHeaders = tuple[tuple[str, SecretSource], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth2:
+    """Where a bearer token comes from: the client credentials grant."""
+
+    client_id: str
+    token_url: str
+    client_secret: SecretSource = NO_SECRET
+    scopes: tuple[str, ...] = ()
+    endpoint_params: tuple[tuple[str, str], ...] = ()
+    tls: TLS = field(default_factory=TLS)
+    proxy_url: str = ""
+    no_proxy: str = ""
+    proxy_from_environment: bool = False
+    proxy_headers: SecretHeaders = ()
+
+
 @dataclass(frozen=True, slots=True)
 class HTTPClient:
     """How to reach a peer: who we are, whom we trust, through what."""
@@ -56,8 +75,11 @@ class HTTPClient:
     proxy_url: str = ""
     follow_redirects: bool = True
     username_file: str = ""
-    secret_headers: tuple[tuple[str, SecretSource], ...] = ()
+    secret_headers: SecretHeaders = ()
     """headers whose values nobody may see, beside `headers`"""
     no_proxy: str = ""
     """hosts that are reached without the proxy, separated by commas"""
     proxy_from_environment: bool = False
+    proxy_headers: SecretHeaders = ()
+    """what a proxy is told when it is asked for a connection"""
+    oauth2: OAuth2 | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from backbeat.config.http_client import NO_SECRET, TLS, HTTPClient, SecretSource
+from backbeat.config.http_client import NO_SECRET, TLS, HTTPClient, OAuth2, SecretHeaders, SecretSource
 from backbeat.config.kinds import FLAG, TEXT, URL, OneOf, texts
 from backbeat.config.schema import Anything, Kind, ListOf, MapOf, Section, Struct
 from backbeat.config.secret import Secret
@@ -27,7 +27,15 @@ _RESERVED_HEADERS = frozenset(
 TLS_VERSIONS = ("TLS10", "TLS11", "TLS12", "TLS13")
 
 
+def _refuse_refs(section: Section) -> None:
+    """Names of a secret manager, which nobody but Prometheus's embedders has."""
+    for name in section.values:
+        if name.endswith("_ref") and section.has(name):
+            section.error(name, f"{name} is not supported; use {name.removesuffix('_ref')}_file")
+
+
 def _check_tls(section: Section) -> None:
+    _refuse_refs(section)
     section.at_most_one("ca", "ca_file", "ca_ref")
     section.at_most_one("cert", "cert_file", "cert_ref")
     section.at_most_one("key", "key_file", "key_ref")
@@ -177,17 +185,21 @@ def has_http(section: Section) -> bool:
 
 
 def _check_basic(section: Section) -> None:
+    _refuse_refs(section)
     section.at_most_one("username", "username_file", "username_ref")
     section.at_most_one("password", "password_file", "password_ref")
 
 
 def _check_authorization(section: Section) -> None:
+    _refuse_refs(section)
     section.at_most_one("credentials", "credentials_file", "credentials_ref")
     if str(section.get("type", "")).strip().lower() == "basic":
         section.error("type", 'authorization type cannot be set to "basic", use `basic_auth` instead')
 
 
 def _check_oauth2(section: Section) -> None:
+    _refuse_refs(section)
+    _check_proxy(section)
     section.require("client_id", "token_url")
     if section.get("grant_type") == _JWT:
         section.at_most_one(
@@ -196,11 +208,17 @@ def _check_oauth2(section: Section) -> None:
         algorithm = section.get("signature_algorithm", "")
         if algorithm and algorithm not in _SIGNATURES:
             section.error("signature_algorithm", f"found {algorithm!r}, expected one of RS256, RS384, RS512")
+        section.error(
+            "grant_type", "the JWT bearer grant is not supported; use client_credentials with client_secret"
+        )
     else:
         section.at_most_one("client_secret", "client_secret_file", "client_secret_ref")
 
 
 def _check_proxy(section: Section) -> None:
+    scheme = section.get("proxy_url", "").partition("://")[0].lower()
+    if scheme and scheme not in ("http", "https"):
+        section.error("proxy_url", f"found a {scheme} proxy, expected a proxy with http:// or https://")
     if section.has("proxy_connect_header") and not (
         section.has("proxy_from_environment") or section.has("proxy_url")
     ):
@@ -274,7 +292,31 @@ def http_client(section: Section | None) -> HTTPClient:
         no_proxy=section.get("no_proxy", ""),
         proxy_from_environment=section.get("proxy_from_environment", False),
         follow_redirects=section.get("follow_redirects", True),
+        proxy_headers=_proxy_headers(section),
+        oauth2=_oauth2(section.get("oauth2")),
     )
+
+
+def _oauth2(section: Section | None) -> OAuth2 | None:
+    if section is None:
+        return None
+    return OAuth2(
+        client_id=section.get("client_id", ""),
+        token_url=section.get("token_url", ""),
+        client_secret=secret_source(section, "client_secret", "client_secret_file"),
+        scopes=tuple(section.get("scopes") or ()),
+        endpoint_params=tuple(section.get("endpoint_params") or ()),
+        tls=tls(section.get("tls_config")),
+        proxy_url=section.get("proxy_url", ""),
+        no_proxy=section.get("no_proxy", ""),
+        proxy_from_environment=section.get("proxy_from_environment", False),
+        proxy_headers=_proxy_headers(section),
+    )
+
+
+def _proxy_headers(section: Section) -> SecretHeaders:
+    pairs = section.get("proxy_connect_header") or ()
+    return tuple((name, SecretSource(value)) for name, values in pairs for value in values or () if value)
 
 
 def _headers(pairs: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, str], ...]:

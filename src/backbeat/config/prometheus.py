@@ -134,6 +134,8 @@ class StorageSettings:
     retention_time_ms: int = 0
     """0: not set in the file"""
     retention_size_bytes: int = 0
+    retention_percent: float = 0.0
+    """of the disk that holds the data directory; above 0 it counts instead of the size"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,6 @@ def check_prometheus(section: Section) -> None:
     if section.has("tracing"):
         section.warn("tracing", "tracing is read but not supported: no traces are sent")
     _check_otlp(section.get("otlp"), legacy=defaults.legacy)
-    _warn_percentage(section)
 
 
 def _check_global(section: Section, defaults: Defaults) -> None:
@@ -208,16 +207,6 @@ def _check_otlp(section: Section | None, *, legacy: bool) -> None:
         section.error(
             "translation_strategy",
             f"OTLP translation strategy {quoted(strategy)} is not allowed when UTF8 is disabled",
-        )
-
-
-def _warn_percentage(section: Section) -> None:
-    storage = section.get("storage")
-    tsdb = storage.get("tsdb") if storage is not None else None
-    retention = tsdb.get("retention") if tsdb is not None else None
-    if retention is not None and retention.get("percentage"):
-        retention.warn(
-            "percentage", "a percentage of the disk is read but not supported; use `size` or `time`"
         )
 
 
@@ -342,4 +331,5 @@ def _storage(section: Section | None) -> StorageSettings:
         max_exemplars=max(0, exemplars.get("max_exemplars", 0)) if exemplars else 100_000,
         retention_time_ms=retention.get("time", 0) if retention else 0,
         retention_size_bytes=retention.get("size", 0) if retention else 0,
+        retention_percent=retention.get("percentage", 0.0) if retention else 0.0,
     )

@@ -24,6 +24,8 @@ from backbeat.storage.keys import Keys
 
 _WIDEST_HOME = 50_000
 _FOREVER = 2**63 - 1
+_OLDEST_MS = -(2**62)
+"""older samples are refused: windows and spans counted from them would not fit in 64 bits"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,9 @@ def judge(
     ahead_ms = _FOREVER if any_age else head.now() + head.options.future_limit_ms
     in_bounds = times <= ahead_ms
     order = np.lexsort((times, numbers))
-    order = order[in_bounds[order]]
-    too_far = len(times) - len(order)
+    order = order[(in_bounds & (times >= _OLDEST_MS))[order]]
+    too_far = len(times) - int(in_bounds.sum())
+    too_old = len(times) - len(order) - too_far
     # Within the batch: the first of several samples of one series and moment counts.
     own, at = numbers[order], times[order]
     again = np.zeros(len(order), np.bool_)
@@ -103,7 +106,7 @@ def judge(
         stored=len(accepted),
         duplicate=int(is_duplicate.sum()),
         conflicting=int(is_conflict.sum()),
-        out_of_order=int(is_out.sum()),
+        out_of_order=int(is_out.sum()) + too_old,
         too_far_ahead=too_far,
     )
 

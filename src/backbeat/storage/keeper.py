@@ -8,6 +8,7 @@ again at the next run: nothing is taken out of memory or the log before its bloc
 from __future__ import annotations
 
 import logging
+from shutil import disk_usage
 from threading import RLock
 
 import numpy as np
@@ -50,7 +51,7 @@ class Keeper:
         self.failures = 0
         self._head = head
         self._blocks = blocks
-        self._options = options
+        self.options = options
         self._now = now
         self._cut_through = max((block.meta.end_ms for block in blocks.blocks), default=NEVER_MS)
         self._synced_at = self._checked_at = self._late_cut_at = -_LATE_EVERY_MS
@@ -60,7 +61,7 @@ class Keeper:
         """Do what is due."""
         now_ms = self._now()
         # Absolute, so that a clock that was set back does not stop upkeep.
-        if abs(now_ms - self._synced_at) >= self._options.fsync_interval_ms:
+        if abs(now_ms - self._synced_at) >= self.options.fsync_interval_ms:
             self._synced_at = now_ms
             self._head.wal.sync()
         self._head.wal.recover()
@@ -114,7 +115,7 @@ class Keeper:
         Raises OSError, StorageUnavailable.
         """
         with self.lock:
-            span, longest = self._options.head_span_ms, max(self._options.compaction_spans)
+            span, longest = self.options.head_span_ms, max(self.options.compaction_spans)
             while (oldest := self._head.oldest_ms()) is not None:
                 through = (oldest // longest + 1) * longest
                 self.cut(oldest // span * span, min(through, self._head.newest_ms + 1))
@@ -137,7 +138,7 @@ class Keeper:
     def compact(self) -> bool:
         """Merge the blocks of one window if some are due; returns whether there were any."""
         with self.lock:
-            due = blocks_to_merge(self._blocks.blocks, self._options.compaction_spans, self._cut_through)
+            due = blocks_to_merge(self._blocks.blocks, self.options.compaction_spans, self._cut_through)
             if due is None:
                 return False
             start_ms, end_ms, members = due
@@ -161,28 +162,30 @@ class Keeper:
     def enforce_retention(self) -> None:
         """Delete what is past the retention."""
         with self.lock:
-            options = self._options
+            options, limit = self.options, self._size_limit()
             newest = max(self._head.newest_ms, self._blocks.newest_ms)
-            sizes = [
-                (block, size_of(block.path) if options.retention_size_bytes else 0)
-                for block in self._blocks.blocks
-            ]
-            log_bytes = size_of(self._head.wal.directory) if options.retention_size_bytes else 0
-            doomed = blocks_to_drop(
-                sizes, newest, options.retention_time_ms, options.retention_size_bytes, log_bytes
-            )
+            sizes = [(block, size_of(block.path) if limit else 0) for block in self._blocks.blocks]
+            log_bytes = size_of(self._head.wal.directory) if limit else 0
+            doomed = blocks_to_drop(sizes, newest, options.retention_time_ms, limit, log_bytes)
             if doomed:
                 log.info("deleting %d blocks past the retention", len(doomed))
                 self._blocks.replace(doomed, None)
                 with self._head.lock:
                     self._head.written.note(NEVER_MS)
 
+    def _size_limit(self) -> int:
+        """Bytes that blocks and log may take; 0: no limit."""
+        percent = self.options.retention_percent
+        if not percent:
+            return self.options.retention_size_bytes
+        return max(1, int(disk_usage(self._blocks.directory).total * percent / 100))
+
     def _window_to_cut(self, now_ms: int) -> tuple[int, int] | None:
         """[start, end) of the samples that should leave memory."""
-        oldest, span = self._head.oldest_ms(), self._options.head_span_ms
+        oldest, span = self._head.oldest_ms(), self.options.head_span_ms
         if oldest is None:
             return None
-        through = (self._head.newest_ms - self._options.cut_delay_ms) // span * span
+        through = (self._head.newest_ms - self.options.cut_delay_ms) // span * span
         if oldest >= through:
             return None
         start = oldest // span * span

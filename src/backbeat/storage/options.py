@@ -19,6 +19,8 @@ class StorageOptions:
     """counted back from the newest sample; 0: forever"""
     retention_size_bytes: int = 0
     """blocks and log together; 0: no limit"""
+    retention_percent: float = 0.0
+    """the same as a share of the disk; above 0 it counts instead of the bytes"""
     out_of_order_window_ms: int = 0
     """how much older than its series' newest sample a sample may be"""
     head_span_ms: int = 2 * HOUR_MS

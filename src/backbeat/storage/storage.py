@@ -9,6 +9,7 @@ import gc
 import os
 import shutil
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -225,6 +226,22 @@ class Storage:
         """Merge all blocks that are due. Raises OSError."""
         while self._keeper.compact():
             pass
+
+    @property
+    def options(self) -> StorageOptions:
+        """The settings in force."""
+        return self._head.options
+
+    def apply(self, settings: StorageOptions) -> None:
+        """Take over how long samples are kept and how late they may come; all else needs a new start."""
+        options = replace(
+            self._head.options,
+            retention_time_ms=settings.retention_time_ms,
+            retention_size_bytes=settings.retention_size_bytes,
+            retention_percent=settings.retention_percent,
+            out_of_order_window_ms=settings.out_of_order_window_ms,
+        )
+        self._head.options = self._keeper.options = options
 
     @property
     def unavailable(self) -> str:

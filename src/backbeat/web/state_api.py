@@ -23,7 +23,7 @@ from backbeat.model.labels import Labels
 from backbeat.promql.ast import VectorSelector
 from backbeat.promql.parser import parse, parse_selector
 from backbeat.rules import AlertStatus, GroupStatus, RuleManager, RuleStatus
-from backbeat.storage import Storage
+from backbeat.storage import Storage, StorageOptions
 from backbeat.web.moments import rfc3339
 from backbeat.web.params import MAX_TIME_MS, MIN_TIME_MS, BadParameter, Parameters
 from backbeat.web.render import format_value
@@ -211,7 +211,6 @@ class StateAPI:
 
     async def runtime(self, request: Request) -> Response:
         stats = await anyio.to_thread.run_sync(self._storage.stats, 1)
-        own = self._config().backbeat
         loaded_ms, is_loaded = self._loaded()
         data = {
             "startTime": rfc3339(self._started_ms),
@@ -219,7 +218,7 @@ class StateAPI:
             "reloadConfigSuccess": is_loaded,
             "lastConfigTime": rfc3339(loaded_ms),
             "corruptionCount": stats.quarantined,
-            "storageRetention": format_duration(own.retention_time_ms),
+            "storageRetention": retention(self._storage.options),
             "timeSeriesCount": stats.series_in_memory,
             "samples": stats.samples,
             "bytesPerSample": round(stats.bytes_per_sample, 3),
@@ -233,7 +232,8 @@ class StateAPI:
             "query.max-concurrency": str(own.query_max_concurrency),
             "query.max-samples": str(own.query_max_samples),
             "query.lookback-delta": format_duration(own.lookback_delta_ms),
-            "storage.tsdb.retention.time": format_duration(own.retention_time_ms),
+            "storage.tsdb.retention.time": format_duration(self._storage.options.retention_time_ms),
+            "storage.tsdb.retention.size": f"{self._storage.options.retention_size_bytes}B",
             "web.enable-lifecycle": str(own.enable_lifecycle_api).lower(),
             "web.enable-admin-api": str(own.enable_admin_api).lower(),
             "web.enable-remote-write-receiver": str(own.enable_remote_write_receiver).lower(),
@@ -257,6 +257,16 @@ class StateAPI:
             "seriesCountByLabelValuePair": _table(stats.label_pairs),
         }
         return success(request, data)
+
+
+def retention(options: StorageOptions) -> str:
+    """How long samples are kept, as Prometheus tells it: `15d or 10000B`."""
+    parts = [format_duration(options.retention_time_ms)] if options.retention_time_ms else []
+    if options.retention_percent:
+        parts.append(f"{options.retention_percent:g}%")
+    elif options.retention_size_bytes:
+        parts.append(f"{options.retention_size_bytes}B")
+    return " or ".join(parts)
 
 
 def vector_selectors(node: object) -> Iterator[VectorSelector]:

@@ -1,0 +1,7 @@
+"""HTTP by the operator's settings: who we are, whom we trust, through what."""
+
+from backbeat.httpclient.client import Client, RedirectError
+from backbeat.httpclient.oauth2 import TokenError
+from backbeat.httpclient.tls import tls_context
+
+__all__ = ["Client", "RedirectError", "TokenError", "tls_context"]
