@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import backbeat.server as server
+import backbeat.serving as serving
 from backbeat.model.matchers import Matcher, MatchOp
 
 RETENTION_MS = 15_000
@@ -68,12 +69,12 @@ def main() -> None:
 def _serve() -> NoReturn:
     try:
         logging.basicConfig(level=logging.WARNING)
-        server.storage_options = small_options
+        serving.storage_options = small_options
         server.IngestAPI.routes = routes_with_deletion  # type: ignore[method-assign]
         # Upkeep looks for windows at every run, and runs often.
         server.Storage.maintain = _maintain_at_once  # type: ignore[method-assign]
         config, data, port = sys.argv[1:4]
-        asyncio.run(server.serve(Path(config), Path(data), "127.0.0.1", int(port)))
+        asyncio.run(serving.serve(Path(config), Path(data), "127.0.0.1", int(port)))
     except BaseException:
         logging.exception("the server ended by itself")
     os._exit(1)

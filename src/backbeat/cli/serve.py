@@ -31,7 +31,7 @@ def run_server(config_dir: Path, data: Path, listen: str, *, verbose: bool) -> i
     for chatty in ("asyncio", "aiohttp.access", "alembic", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     host, port = parse_listen(listen)
-    from backbeat.server import serve
+    from backbeat.serving import serve
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(config_dir, data, host, port))
