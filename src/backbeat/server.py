@@ -46,6 +46,7 @@ from backbeat.templating.functions import alertmanager_functions, prometheus_fun
 from backbeat.web.admin_api import AdminAPI
 from backbeat.web.alertmanager_api import AlertmanagerAPI
 from backbeat.web.app import build_app
+from backbeat.web.explain_api import ExplainAPI
 from backbeat.web.federate import FederateAPI
 from backbeat.web.ingest_api import IngestAPI
 from backbeat.web.live import LiveStream, News
@@ -251,6 +252,7 @@ class Backbeat:
         own = self.config.backbeat
         routes = [
             *QueryAPI(self.querier, now_ms).routes(),
+            *ExplainAPI(self.querier, now_ms).routes(),
             *StateAPI(
                 self.scrapes,
                 self.rules,

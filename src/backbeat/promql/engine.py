@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -68,6 +69,14 @@ OPERATORS: Mapping[type, Operator] = {
 }
 
 
+class Observer(Protocol):
+    """Looks on while one query is evaluated, by what stands in for operators and queryable meanwhile."""
+
+    def operators(self, all_: Mapping[type, Operator]) -> Mapping[type, Operator]: ...
+
+    def queryable(self, whole: Queryable) -> Queryable: ...
+
+
 class Engine:
     """Answers queries from one queryable."""
 
@@ -119,6 +128,7 @@ class Engine:
         deadline: Deadline | None = None,
         lookback_ms: int | None = None,
         anew: bool = False,
+        observer: Observer | None = None,
     ) -> Answer:
         """Evaluate at start, start + step, ... until end. Raises QueryError.
 
@@ -140,6 +150,8 @@ class Engine:
         ev.names = names
         if not anew:
             ev.remembered = self._remembered
+        if observer is not None:
+            ev.operators, ev.queryable = observer.operators(OPERATORS), observer.queryable(self.queryable)
         with np.errstate(all="ignore"):
             return self._answer(ev, _result(ev, expr, Grid(start_ms, end_ms, step_ms), in_order=True))
 

@@ -16,6 +16,7 @@ from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
 from backbeat.model.results import Answer
 from backbeat.promql.engine import Engine
+from backbeat.promql.explain import Explained, explain
 from backbeat.promql.limits import Deadline
 
 Result = TypeVar("Result")
@@ -63,11 +64,19 @@ class LocalQuerier:
             ),
         )
 
-    async def _query(self, timeout_ms: int | None, compute: Callable[[Deadline], Answer]) -> Answer:
+    async def explain(
+        self, expr: str, start_ms: int, end_ms: int, step_ms: int, *, timeout_ms: int | None = None
+    ) -> tuple[Explained, Answer]:
+        """A range query's tree with what each node gave and cost. Raises QueryError."""
+        return await self._query(
+            timeout_ms, lambda deadline: explain(self._engine, expr, start_ms, end_ms, step_ms, deadline)
+        )
+
+    async def _query(self, timeout_ms: int | None, compute: Callable[[Deadline], Result]) -> Result:
         # The time spent waiting for a thread counts: a query that timed out in the queue does not start.
         deadline = self._engine.deadline(timeout_ms)
 
-        def run() -> Answer:
+        def run() -> Result:
             deadline.check()
             return compute(deadline)
 

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from starlette.requests import Request
@@ -26,6 +26,7 @@ from backbeat.web.responses import json_body, success
 BOTH = ["GET", "POST"]
 BEGINNING_MS = -(2**62)
 END_MS = 2**62
+Found = TypeVar("Found")
 
 
 class QueryAPI:
@@ -54,7 +55,7 @@ class QueryAPI:
         asked = self._querier.instant(
             params.text("query"), at_ms, timeout_ms=params.timeout_ms(), lookback_ms=params.lookback_ms()
         )
-        answer, cut = limited(await _answered(request, asked), limit)
+        answer, cut = limited(await answered(request, asked), limit)
         stats = _stats(params, answer, began)
         return await _rendered(request, cut, at_ms, stats)
 
@@ -74,7 +75,7 @@ class QueryAPI:
             lookback_ms=params.lookback_ms(),
             anew=params.text("nocache") == "1",
         )
-        answer, cut = limited(await _answered(request, asked), limit)
+        answer, cut = limited(await answered(request, asked), limit)
         stats = _stats(params, answer, began)
         return await _rendered(request, cut, None, stats)
 
@@ -126,7 +127,7 @@ def _bad_query(error: BadQuery) -> BadParameter:
     return BadParameter(f'invalid parameter "query": {error}')
 
 
-async def _answered(request: Request, asked: Coroutine[Any, Any, Answer]) -> Answer:
+async def answered(request: Request, asked: Coroutine[Any, Any, Found]) -> Found:
     """The answer, or an end to the computation once the client has gone. Raises QueryError, BadParameter."""
     computing = asyncio.create_task(asked)
     gone = asyncio.create_task(_gone(request))

@@ -25,10 +25,10 @@ from backbeat.model.arrays import Float64s, Int64s
 from backbeat.model.durations import format_duration
 from backbeat.model.errors import BackbeatError, Position
 from backbeat.model.labels import Labels
-from backbeat.model.results import Answer, QueryError
+from backbeat.model.results import QueryError
 from backbeat.promql.engine import Engine
 from backbeat.promql.limits import Deadline, Limits
-from backbeat.promql.local import LocalQuerier
+from backbeat.promql.local import LocalQuerier, Result
 from backbeat.rules.alerting import AlertingRule
 from backbeat.rules.expand import ALERT_NAME
 from backbeat.rules.group import Group, Surroundings
@@ -68,7 +68,7 @@ class GroupResult:
 class _Inline(LocalQuerier):
     """Queries are computed where they are asked: nothing else is going on here."""
 
-    async def _query(self, timeout_ms: int | None, compute: Callable[[Deadline], Answer]) -> Answer:
+    async def _query(self, timeout_ms: int | None, compute: Callable[[Deadline], Result]) -> Result:
         return compute(self._engine.deadline(timeout_ms))
 
 
