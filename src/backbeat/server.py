@@ -53,6 +53,7 @@ from backbeat.web.live import LiveStream, News
 from backbeat.web.oncall_api import OnCallAPI
 from backbeat.web.ops_api import OpsAPI
 from backbeat.web.query_api import QueryAPI
+from backbeat.web.routing_api import RoutingAPI
 from backbeat.web.runbooks import runbook_routes
 from backbeat.web.security import Guard, is_loopback
 from backbeat.web.state_api import StateAPI
@@ -264,6 +265,7 @@ class Backbeat:
             ).routes(),
             *AlertmanagerAPI(self.alerting, self, now_ms, self.started_ms).routes(),
             *OnCallAPI(self.alerting, now_ms).routes(),
+            *RoutingAPI(self.alerting).routes(),
             *OpsAPI(
                 self.registry, self.reload if own.enable_lifecycle_api else None, lambda: self.is_ready
             ).routes(),

@@ -6,6 +6,7 @@ await alerting.receive(alerts)
 """
 
 from backbeat.alerting.history import Page, Search
+from backbeat.alerting.plan import Plan, PlannedIntegration, PlannedReceiver, PlannedRoute
 from backbeat.alerting.preview import Preview, Way
 from backbeat.alerting.service import NOBODY, Alerting, InvalidAlerts, TooManyAlerts
 from backbeat.alerting.silencing import InvalidSilence, OverBroadSilence, UnknownSilence
@@ -24,6 +25,10 @@ __all__ = [
     "InvalidSilence",
     "OverBroadSilence",
     "Page",
+    "Plan",
+    "PlannedIntegration",
+    "PlannedReceiver",
+    "PlannedRoute",
     "Preview",
     "Search",
     "TooManyAlerts",

@@ -18,6 +18,7 @@ from backbeat.alerting.dedup import Decision, decide
 from backbeat.alerting.ordering import alert_order
 from backbeat.alerting.outbox import LaneId, Outbox, Random, backoff_ms
 from backbeat.alerting.pipeline import Flush
+from backbeat.alerting.reach import Reach
 from backbeat.model.alerts import Delivery, Notification
 from backbeat.model.labels import Labels
 from backbeat.state.records import Destination, Event, EventKind, LogEntry, Message, MessageState
@@ -43,6 +44,7 @@ class Ledger:
         self, integrations: Integrations, external_url: str, random: Random, counters: Counters
     ) -> None:
         self.outbox = Outbox()
+        self.reach = Reach()
         self.external_url = external_url
         self._counters = counters
         self._random = random
@@ -65,6 +67,7 @@ class Ledger:
     def remember(self, log: Iterable[LogEntry], messages: Iterable[Message]) -> None:
         """Take over what the last run wrote down."""
         self._log = {entry.to: entry for entry in log}
+        self.reach.remember(self._log.values())
         for message in messages:
             self.outbox.put(message)
             self.outbox.release(message)
@@ -159,6 +162,7 @@ class Ledger:
     def attempt_ended(self, message: Message, delivery: Delivery, now_ms: int, changes: Changes) -> None:
         """Record what became of an attempt: delivered, to be tried again, or refused for good."""
         self._counters.requests[message.to.kind] += 1
+        self.reach.note(message.to, delivery, now_ms)
         is_known = self.outbox.ended(message)
         if delivery.ok:
             self._delivered(message, is_known, delivery, now_ms, changes)

@@ -21,6 +21,7 @@ from backbeat.alerting.journal import Journal
 from backbeat.alerting.ledger import Integration, Integrations, Ledger
 from backbeat.alerting.metrics import AlertingCollector
 from backbeat.alerting.outbox import LaneId, Random
+from backbeat.alerting.plan import Plan, plan
 from backbeat.alerting.preview import Preview, preview
 from backbeat.alerting.silencing import Silences
 from backbeat.alerting.trial import UnknownReceiver, trial_message
@@ -317,6 +318,10 @@ class Alerting:
     def preview(self, labels: Labels) -> Preview:
         """Which way an alert with these labels would take now, and what would keep it quiet."""
         return preview(self._core, labels, self._now())
+
+    def plan(self) -> Plan:
+        """The routing tree, receivers and how they fare, inhibition, time intervals: as of now."""
+        return plan(self._core, self._now())
 
     async def try_receiver(self, receiver: str) -> dict[str, Delivery]:
         """Send a test message by each integration of a receiver. Raises UnknownReceiver."""

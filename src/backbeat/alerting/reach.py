@@ -1,0 +1,55 @@
+"""How each integration of each receiver fares: when it took a message last, and when and why it last did not.
+
+In:  the outcome of attempts. Out: `Reached`. What came before the last start is known from the notification
+log, so failures are counted from the start on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from backbeat.alerting.outbox import LaneId
+from backbeat.model.alerts import Delivery
+from backbeat.state.records import Destination, LogEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Times are ms, 0 where it did not happen; failures: since the last success."""
+
+    last_success_ms: int = 0
+    last_failure_ms: int = 0
+    last_error: str = ""
+    failures: int = 0
+
+
+NEVER = Reached()
+
+
+class Reach:
+    def __init__(self) -> None:
+        self._lanes: dict[LaneId, Reached] = {}
+
+    def remember(self, log: Iterable[LogEntry]) -> None:
+        """Take over what the last run wrote down."""
+        for entry in log:
+            known = self.of(entry.to.receiver, entry.to.integration)
+            if entry.sent_at_ms > known.last_success_ms:
+                self._lanes[_lane(entry.to)] = replace(known, last_success_ms=entry.sent_at_ms)
+
+    def note(self, to: Destination, delivery: Delivery, now_ms: int) -> None:
+        known = self._lanes.get(_lane(to), NEVER)
+        if delivery.ok:
+            self._lanes[_lane(to)] = replace(known, last_success_ms=now_ms, failures=0)
+        else:
+            self._lanes[_lane(to)] = replace(
+                known, last_failure_ms=now_ms, last_error=delivery.detail, failures=known.failures + 1
+            )
+
+    def of(self, receiver: str, integration: str) -> Reached:
+        return self._lanes.get((receiver, integration), NEVER)
+
+
+def _lane(to: Destination) -> LaneId:
+    return to.receiver, to.integration
