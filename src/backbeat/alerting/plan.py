@@ -1,4 +1,4 @@
-"""How alerts are routed, as it stands: the tree, its receivers and how they fare, what inhibits and mutes now.
+"""How alerts are routed as it stands: the tree, receivers and how they fare, what inhibits and mutes now.
 
 Reads the core, changes nothing; the time is an argument.
 """
