@@ -13,6 +13,7 @@ RUNS = (
     ("alerting/alerting_faults.py", "--seed", "1"),
     ("storage/torture.py", "--kills", "1000", "--seed", "1"),
     ("faults/damage.py", "--cases", "10000", "--seed", "1"),
+    ("faults/damage_state.py", "--cases", "1000", "--seed", "1"),
     ("faults/full_disk.py", "--fills", "20", "--seed", "1"),
 )
 

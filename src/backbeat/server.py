@@ -39,6 +39,7 @@ from backbeat.promql.local import LocalQuerier
 from backbeat.promql.parser import parse
 from backbeat.rules import AlertState, RuleManager
 from backbeat.state import open_state
+from backbeat.state.metrics import StateCollector
 from backbeat.storage import Storage, StorageOptions
 from backbeat.storage.metrics import StorageCollector
 from backbeat.templating import Template
@@ -147,6 +148,7 @@ class Backbeat:
         stack.callback(self.querier.close)
         state = open_state(self.config.backbeat.database_url or state_path)
         stack.push_async_callback(state.close)
+        self.registry.register(StateCollector(state))
         self._sessions = [new_session()]
         stack.push_async_callback(self._close_sessions)
         alertmanager = self.config.alertmanager or NOBODY

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from postgres_server import new_database
+from sqlalchemy import Connection
 
 from backbeat.model.alerts import Alert, Notification
 from backbeat.model.errors import WorldFailure
@@ -128,17 +129,64 @@ async def test_a_database_that_cannot_be_written_says_so(tmp_path: Path) -> None
     await state.close()
 
 
-def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_set_aside_and_a_new_one_begun(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, content = tmp_path / "state.db", b"no database" * 1000
+    path.write_bytes(content)
+    state = open_state(path)
+    assert await state.run(store.load_silences) == []
+    assert _kept(tmp_path) == [content]
+    assert "state.db is damaged (file is not a database): it was moved to" in caplog.text
+    assert state.damages == 1
+    await state.close()
+
+
+async def test_a_file_that_is_damaged_under_a_running_server_is_mended_without_a_restart(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "state.db"
-    path.write_bytes(b"no database" * 1000)
-    with pytest.raises(StateError, match=r"state\.db: the state cannot be opened"):
-        open_state(path)
+    state = open_state(path)
+    await state.run(lambda c: store.save_silence(c, SILENCE))
+    await state.close()
+    state = open_state(path)
+    root = await state.run(lambda c: _root_page(c, "alert_events"))
+    with path.open("r+b") as file:
+        file.seek((root - 1) * 4096)
+        file.write(bytes(4096))
+    await state.run(lambda c: store.add_events(c, [Event(1, EventKind.FIRING, "aa")]))
+    assert state.damages == 1
+    assert await state.run(store.load_silences) == [SILENCE]
+    assert await state.run(store.find_events) == [Event(1, EventKind.FIRING, "aa")]
+    await state.close()
+
+
+def _kept(directory: Path) -> list[bytes]:
+    return [each.read_bytes() for each in directory.glob("quarantine/state.db-*/state.db")]
+
+
+def _root_page(connection: Connection, table: str) -> int:
+    query = f"SELECT rootpage FROM sqlite_master WHERE name = '{table}'"
+    return int(connection.exec_driver_sql(query).scalar_one())
+
+
+async def test_one_damaged_digit_of_the_schema_is_no_newer_schema(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    state = open_state(path)
+    await state.run(lambda c: store.save_silence(c, SILENCE))
+    await state.run(lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
+    await state.close()
+    state = open_state(path)
+    assert await state.run(store.load_silences) == [SILENCE]
+    await state.close()
 
 
 async def test_a_schema_newer_than_the_program_is_refused(target: str) -> None:
     state = open_state(target)
     newer = "UPDATE alembic_version SET version_num = '9999'"
     await state.run(lambda c: c.exec_driver_sql(newer))
+    if "://" not in target:
+        await state.run(lambda c: c.exec_driver_sql("PRAGMA user_version = 9999"))
     await state.close()
     with pytest.raises(SchemaError, match="found schema 9999, expected"):
         open_state(target)

@@ -17,7 +17,7 @@ from backbeat.alerting.matching import accepts_all
 from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.state import tables
 from backbeat.state.records import Event
-from backbeat.state.store import event_of
+from backbeat.state.rows import event_of
 
 _LONGEST_PAGE = 1000
 _ROWS_AT_ONCE = 1000

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,10 +16,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
 from backbeat.model.errors import BackbeatError, WorldFailure
+from backbeat.state.rows import READERS, DamagedRow
+from backbeat.state.salvage import check, mended, salvage, set_aside, tells_damage
 from backbeat.state.schema import migrate
 
 T = TypeVar("T")
 _BUSY_TIMEOUT_S = 10
+_log = logging.getLogger(__name__)
 
 
 class StateError(BackbeatError):
@@ -28,10 +32,14 @@ class StateError(BackbeatError):
 class State:
     """Access to the tables. `run` takes a function of `state.store` (or several) as one transaction."""
 
-    def __init__(self, engine: Engine, shown_as: str) -> None:
+    def __init__(self, engine: Engine, shown_as: str, file: Path | None = None) -> None:
+        """file: where SQLite keeps it; None for a server's database, which mends itself."""
         self._engine = engine
+        self._file = file
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state")
         self.shown_as = shown_as
+        self.damages = 0
+        """how often the file was damaged, and what could be read of it put into a new one"""
 
     def submit(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
         """Queue one transaction; calls are carried out in the order in which they were submitted."""
@@ -46,13 +54,41 @@ class State:
 
     def _transact(self, work: Callable[[Connection], T]) -> T:
         try:
-            with self._engine.begin() as connection:
-                return work(connection)
-        except DBAPIError as failure:
+            try:
+                with self._engine.begin() as connection:
+                    return work(connection)
+            except (DBAPIError, DamagedRow) as failure:
+                if self._file is None or not tells_damage(failure):
+                    raise
+                self.mend(self._file, failure)
+                with self._engine.begin() as connection:
+                    return work(connection)
+        except (DBAPIError, DamagedRow, OSError) as failure:
             raise WorldFailure(
-                f"{self.shown_as}: the state could not be read or written: {failure.orig}; "
-                "it is tried again with the next change"
+                f"{self.shown_as}: the state could not be read or written: "
+                f"{getattr(failure, 'orig', failure)}; it is tried again with the next change"
             ) from failure
+
+    def mend(self, file: Path, damage: Exception) -> None:
+        """Go on with a new file that holds what can be read of the old one. Raises OSError, DBAPIError."""
+        self._engine.dispose()
+        fresh = mended(file)
+        fresh.unlink(missing_ok=True)
+        with _closing(_engine(make_url(f"sqlite:///{fresh}"))) as engine, engine.begin() as connection:
+            migrate(connection, self.shown_as)
+            saved = salvage(file, connection)
+        kept = set_aside(file)
+        fresh.rename(file)
+        self.damages += 1
+        _log.error(
+            "%s is damaged (%s): it was moved to %s, nothing of it is deleted; what could be read is in use"
+            " again: %s. Look over the silences; rules and other senders tell their alerts again",
+            file,
+            getattr(damage, "orig", damage),
+            kept,
+            ", ".join(f"{saved[table.name]} of {table.name}" for table in READERS),
+        )
+        self._engine = _engine(make_url(f"sqlite:///{file}"))
 
     async def close(self) -> None:
         """Finish what was submitted and close the database."""
@@ -63,33 +99,75 @@ class State:
 def open_state(target: str | os.PathLike[str]) -> State:
     """Open the state at a path (SQLite) or a SQLAlchemy URL, and bring its schema up to date.
 
-    Raises StateError or SchemaError, whose message an operator can act upon.
+    A damaged SQLite file is set aside and what it still tells is kept. Raises StateError or SchemaError,
+    whose message an operator can act upon.
     """
     text = os.fspath(target)
-    if "://" in text:
-        try:
-            url = make_url(text)
-        except ArgumentError:
-            raise StateError(
-                "state: found a text that is no database URL, expected e.g. postgresql://…"
-            ) from None
-        if url.drivername in ("postgresql", "postgres"):
-            url = url.set(drivername="postgresql+psycopg")
-        shown_as = url.render_as_string(hide_password=True)
-    else:
-        Path(text).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        url = make_url(f"sqlite:///{text}")
-        shown_as = text
+    if "://" not in text:
+        return _open_file(Path(text))
     try:
-        engine = _engine(url)
-        with ExitStack() as on_failure:
-            on_failure.callback(engine.dispose)
-            with engine.begin() as connection:
-                migrate(connection, shown_as)
-            on_failure.pop_all()
-    except DBAPIError as failure:
+        url = make_url(text)
+    except ArgumentError:
         raise StateError(
-            f"{shown_as}: the state cannot be opened: {failure.orig}; check that it exists and may be written"
+            "state: found a text that is no database URL, expected e.g. postgresql://…"
+        ) from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    shown_as = url.render_as_string(hide_password=True)
+    with _refusals(shown_as):
+        engine = _engine(url)
+        with _or_dispose(engine), engine.begin() as connection:
+            migrate(connection, shown_as)
+    return State(engine, shown_as)
+
+
+def _open_file(path: Path) -> State:
+    shown_as = str(path)
+    with _refusals(shown_as):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if mended(path).exists() and not path.exists():
+            # The process ended between the two moves.
+            mended(path).rename(path)
+        engine = _engine(make_url(f"sqlite:///{path}"))
+        state = State(engine, shown_as, path)
+        with _or_dispose(engine):
+            try:
+                with engine.begin() as connection:
+                    migrate(connection, shown_as)
+                    check(connection)
+            except (DBAPIError, DamagedRow) as failure:
+                if not tells_damage(failure, at_start=True):
+                    raise
+                state.mend(path, failure)
+    return state
+
+
+@contextmanager
+def _or_dispose(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+@contextmanager
+def _closing(engine: Engine) -> Iterator[Engine]:
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _refusals(shown_as: str) -> Iterator[None]:
+    """What keeps a database from being opened, as StateError."""
+    try:
+        yield
+    except (DBAPIError, OSError) as failure:
+        raise StateError(
+            f"{shown_as}: the state cannot be opened: {getattr(failure, 'orig', failure)}; "
+            "check that it exists and may be written"
         ) from failure
     except ModuleNotFoundError as missing:
         raise StateError(
@@ -97,10 +175,10 @@ def open_state(target: str | os.PathLike[str]) -> State:
             'for PostgreSQL: pip install "backbeat[postgres]"'
         ) from missing
     except NoSuchModuleError:
+        kind = make_url(shown_as).get_backend_name()
         raise StateError(
-            f"{shown_as}: found a database of kind {url.get_backend_name()}, expected sqlite or postgresql"
+            f"{shown_as}: found a database of kind {kind}, expected sqlite or postgresql"
         ) from None
-    return State(engine, shown_as)
 
 
 def _engine(url: Any) -> Engine:

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from backbeat.model.errors import BackbeatError
+from backbeat.state.rows import DamagedRow
 
 NEWEST_REVISION = "0001"
 _MIGRATION_LOCK = 0x6261636B62656174
@@ -36,8 +37,11 @@ def migrate(connection: Connection, shown_as: str) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
     found = current_revision(connection)
     if found == NEWEST_REVISION:
+        _note_again(connection)
         return
     if found is not None and found not in _known_revisions():
+        if connection.dialect.name == "sqlite" and (noted := _noted(connection)) in _known_revisions():
+            raise DamagedRow(f"the schema is {found} in one place and {noted} in another")
         raise SchemaError(
             f"{shown_as}: found schema {found}, expected {NEWEST_REVISION} or older: "
             "a newer Backbeat wrote it; run that version, or restore the state from a backup"
@@ -50,6 +54,17 @@ def migrate(connection: Connection, shown_as: str) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    _note_again(connection)
+
+
+def _noted(connection: Connection) -> str:
+    """The revision once more, in the file's header: one damaged digit must not look like a newer schema."""
+    return f"{connection.exec_driver_sql('PRAGMA user_version').scalar():04}"
+
+
+def _note_again(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite" and _noted(connection) != NEWEST_REVISION:
+        connection.exec_driver_sql(f"PRAGMA user_version = {int(NEWEST_REVISION)}")
 
 
 def _known_revisions() -> set[str]:

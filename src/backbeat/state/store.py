@@ -6,31 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from backbeat.model.alerts import Alert
 from backbeat.state import tables
-from backbeat.state.codec import (
-    labels_from,
-    labels_text,
-    matchers_from,
-    matchers_text,
-    names_from,
-    names_text,
-    notification_from,
-    notification_text,
-)
-from backbeat.state.records import (
-    Destination,
-    Event,
-    EventKind,
-    LogEntry,
-    Message,
-    MessageState,
-    Silence,
-    StoredAlert,
-)
+from backbeat.state.codec import labels_text, matchers_text, names_text, notification_text
+from backbeat.state.records import Destination, Event, EventKind, LogEntry, Message, Silence, StoredAlert
+from backbeat.state.rows import alert_of, event_of, log_entry_of, message_of, silence_of
 
 _CHUNK = 500
 
@@ -62,21 +44,7 @@ def delete_alerts(connection: Connection, fingerprints: Sequence[str]) -> None:
 
 
 def load_alerts(connection: Connection) -> list[StoredAlert]:
-    return [
-        StoredAlert(
-            row.fingerprint,
-            Alert(
-                labels_from(row.labels),
-                labels_from(row.annotations),
-                row.starts_at_ms,
-                row.ends_at_ms,
-                row.updated_at_ms,
-                row.generator_url,
-            ),
-            row.by_timeout,
-        )
-        for row in connection.execute(select(tables.alerts))
-    ]
+    return [alert_of(row) for row in connection.execute(select(tables.alerts))]
 
 
 def save_log_entry(connection: Connection, entry: LogEntry) -> None:
@@ -106,16 +74,7 @@ def delete_log_entries(connection: Connection, entries: Iterable[Destination]) -
 
 
 def load_log(connection: Connection) -> list[LogEntry]:
-    return [
-        LogEntry(
-            _destination(row),
-            names_from(row.firing),
-            names_from(row.resolved),
-            row.sent_at_ms,
-            row.expires_at_ms,
-        )
-        for row in connection.execute(select(tables.notification_log))
-    ]
+    return [log_entry_of(row) for row in connection.execute(select(tables.notification_log))]
 
 
 def save_message(connection: Connection, message: Message) -> None:
@@ -161,23 +120,8 @@ def delete_message(connection: Connection, message_id: str) -> None:
 
 
 def load_messages(connection: Connection) -> list[Message]:
-    return [
-        Message(
-            id=row.id,
-            to=_destination(row),
-            notification=notification_from(row.payload),
-            firing=names_from(row.firing),
-            resolved=names_from(row.resolved),
-            owed=names_from(row.owed),
-            created_at_ms=row.created_at_ms,
-            next_attempt_ms=row.next_attempt_ms,
-            log_expires_ms=row.log_expires_ms,
-            attempts=row.attempts,
-            state=MessageState(row.state),
-            last_error=row.last_error,
-        )
-        for row in connection.execute(select(tables.outbox).order_by(tables.outbox.c.created_at_ms))
-    ]
+    query = select(tables.outbox).order_by(tables.outbox.c.created_at_ms)
+    return [message_of(row) for row in connection.execute(query)]
 
 
 def save_silence(connection: Connection, silence: Silence) -> None:
@@ -204,19 +148,7 @@ def delete_silences_ended_before(connection: Connection, before_ms: int) -> None
 
 
 def load_silences(connection: Connection) -> list[Silence]:
-    return [
-        Silence(
-            row.id,
-            matchers_from(row.matchers),
-            row.starts_at_ms,
-            row.ends_at_ms,
-            row.updated_at_ms,
-            row.created_by,
-            row.comment,
-            labels_from(row.annotations),
-        )
-        for row in connection.execute(select(tables.silences))
-    ]
+    return [silence_of(row) for row in connection.execute(select(tables.silences))]
 
 
 def add_events(connection: Connection, events: Sequence[Event]) -> None:
@@ -284,24 +216,6 @@ def prune_events(connection: Connection, before_ms: int, keep_newest: int) -> No
     ).scalar()
     if oldest_kept is not None:
         connection.execute(delete(tables.alert_events).where(column.id <= oldest_kept))
-
-
-def event_of(row: Row[Any]) -> Event:
-    return Event(
-        row.at_ms,
-        EventKind(row.kind),
-        row.fingerprint,
-        row.group_key,
-        row.receiver,
-        row.integration,
-        row.reason,
-        row.detail,
-        labels_from(row.labels),
-    )
-
-
-def _destination(row: Row[Any]) -> Destination:
-    return Destination(row.group_key, row.receiver, row.integration)
 
 
 def _destination_columns(to: Destination) -> dict[str, str]:
