@@ -1,4 +1,5 @@
 import "uplot/dist/uPlot.min.css";
+import "./tokens.css";
 import "./app.css";
 
 import { mount } from "svelte";

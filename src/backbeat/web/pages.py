@@ -19,7 +19,18 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 STATIC = Path(__file__).parent / "static"
-PAGES = ("/", "/alerts", "/targets", "/rules", "/explore", "/status")
+PAGES = (
+    "/",
+    "/alerts",
+    "/explore",
+    "/history",
+    "/routing",
+    "/rules",
+    "/signal/{name}",
+    "/silences",
+    "/status",
+    "/targets",
+)
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 

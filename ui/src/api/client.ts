@@ -66,6 +66,10 @@ export async function queryVector(expr: string, signal?: AbortSignal): Promise<V
   return data.resultType === "vector" ? data.result : [];
 }
 
+export async function labelValues(label: string, signal?: AbortSignal): Promise<string[]> {
+  return prometheus<string[]>(`label/${encodeURIComponent(label)}/values`, {}, signal);
+}
+
 export async function rules(): Promise<RuleGroup[]> {
   return (await prometheus<{ groups: RuleGroup[] }>("rules")).groups;
 }

@@ -1,5 +1,7 @@
 // Numbers, times and durations for people.
 
+import { zone } from "./zone.svelte";
+
 export type Unit = "seconds" | "percent" | "ratio" | "perSecond" | "bytes" | "count" | "score";
 
 function significant(value: number): string {
@@ -61,6 +63,7 @@ export function formatAgo(from: Date, nowMs: number): string {
 
 export function formatTime(moment: Date): string {
   return moment.toLocaleString(undefined, {
+    timeZone: zone.name,
     month: "short",
     day: "numeric",
     hour: "2-digit",
@@ -68,6 +71,16 @@ export function formatTime(moment: Date): string {
     second: "2-digit",
     hour12: false,
   });
+}
+
+/** `Nov 26, 17:00 – 18:00`: the second day only where it is another. */
+export function formatSpan(fromS: number, toS: number): string {
+  const clock: Intl.DateTimeFormatOptions = { timeZone: zone.name, hour: "2-digit", minute: "2-digit", hour12: false };
+  const day: Intl.DateTimeFormatOptions = { timeZone: zone.name, month: "short", day: "numeric" };
+  if (toS - fromS < 600) clock.second = "2-digit";
+  const [from, to] = [new Date(fromS * 1000), new Date(toS * 1000)];
+  const sameDay = from.toLocaleDateString(undefined, day) === to.toLocaleDateString(undefined, day);
+  return `${from.toLocaleString(undefined, { ...day, ...clock })} – ${to.toLocaleString(undefined, sameDay ? clock : { ...day, ...clock })}`;
 }
 
 export function parseValue(text: string): number {
@@ -81,4 +94,18 @@ const UNIT_S: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86400 };
 export function parseRange(text: string): number | null {
   const match = /^(\d+)([smhd])$/.exec(text);
   return match ? Number(match[1]) * (UNIT_S[match[2] ?? "s"] ?? 1) : null;
+}
+
+const UNIT_WORDS: Record<string, readonly [string, string]> = {
+  s: ["second", "seconds"],
+  m: ["minute", "minutes"],
+  h: ["hour", "hours"],
+  d: ["day", "days"],
+};
+
+/** `12 hours` of `12h`. */
+export function rangeWords(text: string): string {
+  const match = /^(\d+)([smhd])$/.exec(text);
+  const words = UNIT_WORDS[match?.[2] ?? ""];
+  return match && words ? `${match[1]} ${Number(match[1]) === 1 ? words[0] : words[1]}` : text;
 }

@@ -7,9 +7,14 @@ class Live {
   newestMs = $state(0);
   /** counts up whenever alerts change, or at each poll */
   alertsTick = $state(0);
+  firing = $state(0);
   connected = $state(false);
   /** the present, once a second, for "since" texts */
   nowMs = $state(Date.now());
+
+  readonly state = $derived<"live" | "lost" | "resting" | "connecting">(this.connected ? "live" : "connecting");
+  readonly words = $derived(this.connected ? "live" : "polling");
+  readonly detail = $derived(this.connected ? "New data arrives by itself." : "Asking every 5 seconds.");
 
   private source: EventSource | null = null;
 
@@ -31,7 +36,10 @@ class Live {
     source.addEventListener("data", (event: MessageEvent<string>) => {
       this.newestMs = (JSON.parse(event.data) as { time_ms: number }).time_ms;
     });
-    source.addEventListener("alerts", () => (this.alertsTick += 1));
+    source.addEventListener("alerts", (event: MessageEvent<string>) => {
+      this.firing = (JSON.parse(event.data) as { firing: number }).firing;
+      this.alertsTick += 1;
+    });
   }
 
   private poll(): void {

@@ -1,12 +1,14 @@
 // Dark or light: the system's choice until the person makes one, which is remembered.
 
+import { recall, remember } from "./memory";
+
 export type Theme = "dark" | "light";
 
 const KEY = "backbeat.theme";
 const system = matchMedia("(prefers-color-scheme: light)");
 
 class ThemeChoice {
-  chosen = $state<Theme | null>(read());
+  chosen = $state<Theme | null>(kept());
   fromSystem = $state<Theme>(system.matches ? "light" : "dark");
   readonly current = $derived<Theme>(this.chosen ?? this.fromSystem);
 
@@ -16,21 +18,13 @@ class ThemeChoice {
 
   toggle(): void {
     this.chosen = this.current === "dark" ? "light" : "dark";
-    try {
-      localStorage.setItem(KEY, this.chosen);
-    } catch {
-      // A browser without storage forgets the choice; nothing else is lost.
-    }
+    remember(KEY, this.chosen);
   }
 }
 
-function read(): Theme | null {
-  try {
-    const kept = localStorage.getItem(KEY);
-    return kept === "dark" || kept === "light" ? kept : null;
-  } catch {
-    return null;
-  }
+function kept(): Theme | null {
+  const text = recall(KEY);
+  return text === "dark" || text === "light" ? text : null;
 }
 
 export const theme = new ThemeChoice();

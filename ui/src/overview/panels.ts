@@ -2,7 +2,7 @@
 // The recorded names come from the NormalDance profile's recording rules.
 
 import type { Unit } from "../lib/format";
-import type { Query } from "./lines";
+import type { Query } from "../charts/lines";
 
 export interface PanelDefinition {
   id: string;
