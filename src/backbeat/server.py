@@ -28,6 +28,7 @@ from backbeat.collect.remote_write import RemoteWriteReceiver
 from backbeat.config.backbeat import Config
 from backbeat.config.load import load_config
 from backbeat.config.prometheus import RelabelConfig, ScrapeConfig
+from backbeat.config.web import VERIFIED_CLIENTS
 from backbeat.model.alerts import Alert, Channel
 from backbeat.model.clock import now_ms
 from backbeat.model.errors import BackbeatError
@@ -64,6 +65,22 @@ log = logging.getLogger("backbeat")
 RULE_THREADS = 2
 NEWS_EVERY_S = 1.0
 STOP_CONNECTIONS_S = 2
+
+
+class NotStarted(BackbeatError):
+    """Backbeat cannot start here; the message says what to do."""
+
+
+def refuse_open_doors(config: Config, host: str) -> None:
+    """Raises NotStarted for an address that others reach while nobody has to say who they are."""
+    web = config.web
+    knows_clients = web is not None and web.tls is not None and web.tls.client_auth_type == VERIFIED_CLIENTS
+    open_to_all = not (web and web.users) and not knows_clients and not config.backbeat.allow_unauthenticated
+    if not is_loopback(host) and open_to_all:
+        raise NotStarted(
+            f"refusing to listen on {host} without authentication; add basic_auth_users to web.yml,"
+            " or listen on 127.0.0.1, or set allow_unauthenticated: true in backbeat.yml"
+        )
 
 
 def read_config(directory: Path) -> Config:
@@ -109,7 +126,9 @@ def external_alertmanagers(config: Config) -> ExternalAlertmanagers:
 class Backbeat:
     """A running Backbeat: its parts, and how a new configuration reaches them."""
 
-    def __init__(self, config_dir: Path, config: Config, storage: Storage, external_url: str) -> None:
+    def __init__(
+        self, config_dir: Path, config: Config, storage: Storage, external_url: str, host: str
+    ) -> None:
         own = config.backbeat
         self.config_dir = config_dir
         self.config = config
@@ -117,6 +136,8 @@ class Backbeat:
         self.external_url = own.external_url or external_url
         self.started_ms = now_ms()
         self.is_ready = False
+        self._host = host
+        self._guard: Guard | None = None
         self.registry = CollectorRegistry()
         limits = Limits(
             max_samples=own.query_max_samples,
@@ -201,6 +222,7 @@ class Backbeat:
         async with self._reloading:
             try:
                 config = with_host_collector(await asyncio.to_thread(read_config, self.config_dir))
+                refuse_open_doors(config, self._host)
             except BackbeatError as error:
                 self._reload_ok.set(0)
                 self._loaded = (self._loaded[0], False)
@@ -215,6 +237,8 @@ class Backbeat:
             await self.scrapes.apply(config.prometheus)
             await self.rules.apply(config.prometheus)
             self.storage.apply(storage_options(config))
+            if self._guard is not None:
+                self._guard.apply(config.web, self._hosts())
             await old_external.stop()
             for session in old_sessions:
                 await session.close()
@@ -251,7 +275,11 @@ class Backbeat:
                 News(newest, self.rules.count(AlertState.FIRING), self.rules.count(AlertState.PENDING))
             )
 
-    def app(self, host: str) -> Guard:
+    def _hosts(self) -> list[str]:
+        """The names that this server answers to."""
+        return [*self.config.backbeat.allowed_hosts, self._host]
+
+    def app(self) -> Guard:
         own = self.config.backbeat
         routes = [
             *QueryAPI(self.querier, now_ms).routes(),
@@ -277,8 +305,10 @@ class Backbeat:
             *self.live.routes(),
             *runbook_routes(),
         ]
-        hosts = [*own.allowed_hosts, host]
-        return build_app(routes, hosts=hosts, auth=self.config.web, check_host=is_loopback(host))
+        self._guard = build_app(
+            routes, hosts=self._hosts(), web=self.config.web, check_host=is_loopback(self._host)
+        )
+        return self._guard
 
 
 def storage_options(config: Config) -> StorageOptions:
@@ -299,4 +329,12 @@ def say_warnings(config: Config) -> None:
         log.warning("%s", warning)
 
 
-__all__ = ["Backbeat", "read_config", "say_warnings", "storage_options", "with_host_collector"]
+__all__ = [
+    "Backbeat",
+    "NotStarted",
+    "read_config",
+    "refuse_open_doors",
+    "say_warnings",
+    "storage_options",
+    "with_host_collector",
+]

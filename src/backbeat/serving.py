@@ -18,20 +18,23 @@ from pathlib import Path
 import uvicorn
 
 from backbeat import __version__
-from backbeat.config.backbeat import Config
 from backbeat.model.clock import now_ms
-from backbeat.model.errors import BackbeatError, WorldFailure
-from backbeat.server import Backbeat, read_config, say_warnings, storage_options, with_host_collector
+from backbeat.model.errors import WorldFailure
+from backbeat.server import (
+    Backbeat,
+    NotStarted,
+    read_config,
+    refuse_open_doors,
+    say_warnings,
+    storage_options,
+    with_host_collector,
+)
 from backbeat.storage import open_storage
-from backbeat.web.security import is_loopback
+from backbeat.web.tls import protocol_for, server_context
 
 log = logging.getLogger("backbeat")
 
 STOP_CONNECTIONS_S = 2
-
-
-class NotStarted(BackbeatError):
-    """Backbeat cannot start here; the message says what to do."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -50,16 +53,6 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def refuse_open_doors(config: Config, host: str) -> None:
-    """Raises NotStarted for an address that others reach while nobody has to sign in."""
-    open_to_all = not (config.web and config.web.users) and not config.backbeat.allow_unauthenticated
-    if not is_loopback(host) and open_to_all:
-        raise NotStarted(
-            f"refusing to listen on {host} without authentication; add basic_auth_users to web.yml,"
-            " or listen on 127.0.0.1, or set allow_unauthenticated: true in backbeat.yml"
-        )
-
-
 class WebServer(uvicorn.Server):
     """Uvicorn without signal handlers of its own: the server's owner says when to stop."""
 
@@ -72,6 +65,8 @@ async def serve(config_dir: Path, data: Path, host: str, port: int) -> None:
     """Run until SIGTERM or SIGINT. Raises BackbeatError where it cannot start."""
     config = with_host_collector(read_config(config_dir))
     refuse_open_doors(config, host)
+    tls = config.web.tls if config.web else None
+    context = server_context(tls) if tls else None
     say_warnings(config)
     listener = bind(host, port)
     stop = asyncio.Event()
@@ -79,31 +74,30 @@ async def serve(config_dir: Path, data: Path, host: str, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     shown_host = f"[{host}]" if ":" in host else host
-    url = f"http://{shown_host}:{listener.getsockname()[1]}"
+    url = f"http{'s' if tls else ''}://{shown_host}:{listener.getsockname()[1]}"
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
         storage = await asyncio.to_thread(open_storage, data / "samples", storage_options(config), now_ms)
         stack.push_async_callback(asyncio.to_thread, storage.close)
-        backbeat = Backbeat(config_dir, config, storage, url)
+        backbeat = Backbeat(config_dir, config, storage, url, host)
         await backbeat.start(stack, str(data / "state.db"))
         loop.add_signal_handler(signal.SIGHUP, backbeat.reload_soon)
-        await _run(backbeat, listener, host, stop, url)
+        settings = uvicorn.Config(
+            backbeat.app(),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=STOP_CONNECTIONS_S,
+            limit_concurrency=512,
+            http=protocol_for(tls.client_allowed_sans if tls else ()),
+            ssl_context_factory=(lambda *_: context) if context else None,
+        )
+        log.info("Backbeat %s listens on %s", __version__, url)
+        await _run(backbeat, WebServer(settings), listener, stop)
 
 
-async def _run(backbeat: Backbeat, listener: socket.socket, host: str, stop: asyncio.Event, url: str) -> None:
-    web = backbeat.config.web
-    settings = uvicorn.Config(
-        backbeat.app(host),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        timeout_graceful_shutdown=STOP_CONNECTIONS_S,
-        limit_concurrency=512,
-        ssl_certfile=(web.tls_cert_file or None) if web else None,
-        ssl_keyfile=(web.tls_key_file or None) if web else None,
-    )
-    server = WebServer(settings)
+async def _run(backbeat: Backbeat, server: WebServer, listener: socket.socket, stop: asyncio.Event) -> None:
     tasks = [
         asyncio.create_task(server.serve(sockets=[listener]), name="web"),
         asyncio.create_task(backbeat.keep_store(), name="store upkeep"),
@@ -112,7 +106,6 @@ async def _run(backbeat: Backbeat, listener: socket.socket, host: str, stop: asy
     backbeat.is_ready = True
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    log.info("Backbeat %s listens on %s", __version__, url)
     stopped = asyncio.create_task(stop.wait(), name="stop")
     done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
     backbeat.is_ready = False

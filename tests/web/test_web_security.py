@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from backbeat.config.backbeat import WebAuth
+from backbeat.config.web import RateLimit, WebConfig
 from backbeat.web.security import Guard, is_loopback
 
 USERS = (("ann", bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()),)
@@ -20,9 +20,9 @@ async def hello(request: Request) -> PlainTextResponse:
     return PlainTextResponse("hello")
 
 
-def client(auth: WebAuth | None = None) -> httpx.AsyncClient:
+def client(web: WebConfig | None = None) -> httpx.AsyncClient:
     app = Starlette(routes=[Route("/x", hello, methods=["GET", "POST", "DELETE"])])
-    guard = Guard(app, hosts=["backbeat.example"], auth=auth, check_host=True)
+    guard = Guard(app, hosts=["backbeat.example"], web=web, check_host=True)
     transport = httpx.ASGITransport(app=guard)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:9090")
 
@@ -81,13 +81,13 @@ def basic(user: str, password: str) -> dict[str, str]:
     ],
 )
 async def test_passwords(headers: dict[str, str], status: int) -> None:
-    async with client(WebAuth(users=USERS)) as http:
+    async with client(WebConfig(users=USERS)) as http:
         for _ in range(2):  # the second time a right password is remembered
             assert (await http.get("/x", headers=headers)).status_code == status
 
 
 async def test_every_response_carries_the_security_headers() -> None:
-    async with client(WebAuth(users=USERS)) as http:
+    async with client(WebConfig(users=USERS)) as http:
         for path, headers in (("/x", basic("ann", "secret")), ("/none", {}), ("/x", {})):
             response = await http.get(path, headers=headers)
             assert "default-src 'self'" in response.headers["content-security-policy"]
@@ -109,3 +109,35 @@ async def test_every_response_carries_the_security_headers() -> None:
 )
 def test_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+async def test_more_requests_than_the_rate_limit_are_refused() -> None:
+    now_s = 0.0
+    app = Starlette(routes=[Route("/x", hello)])
+    web = WebConfig(rate_limit=RateLimit(interval_s=2.0, burst=3))
+    guard = Guard(app, hosts=[], web=web, check_host=True, monotonic=lambda: now_s)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=guard), base_url="http://127.0.0.1:9090"
+    ) as http:
+
+        async def statuses(count: int) -> list[int]:
+            return [(await http.get("/x")).status_code for _ in range(count)]
+
+        assert await statuses(4) == [200, 200, 200, 429]
+        now_s = 2.0
+        assert await statuses(2) == [200, 429]
+        now_s = 60.0
+        assert await statuses(4) == [200, 200, 200, 429]
+
+
+async def test_new_users_count_after_a_reload() -> None:
+    app = Starlette(routes=[Route("/x", hello)])
+    guard = Guard(app, hosts=[], web=WebConfig(users=USERS), check_host=True)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=guard), base_url="http://127.0.0.1:9090"
+    ) as http:
+        assert (await http.get("/x", auth=("ann", "secret"))).status_code == 200
+        other = ("bob", bcrypt.hashpw(b"other", bcrypt.gensalt(4)).decode())
+        guard.apply(WebConfig(users=(other,)), [])
+        assert (await http.get("/x", auth=("ann", "secret"))).status_code == 401
+        assert (await http.get("/x", auth=("bob", "other"))).status_code == 200

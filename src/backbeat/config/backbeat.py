@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.config.prometheus import PrometheusConfig
+from backbeat.config.web import WebConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +39,6 @@ class BackbeatConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class WebAuth:
-    """web.yml as Prometheus's exporter-toolkit defines it: TLS and users with bcrypt passwords."""
-
-    users: tuple[tuple[str, str], ...] = ()
-    """(name, bcrypt hash)"""
-    tls_cert_file: str = ""
-    tls_key_file: str = ""
-    client_ca_file: str = ""
-    client_auth_type: str = "NoClientCert"
-    min_version: str = "TLS12"
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that was read from one configuration directory."""
 
@@ -60,6 +47,6 @@ class Config:
     alertmanager: AlertmanagerConfig | None
     """None: no alertmanager.yml; alerts are shown but nobody is notified"""
     backbeat: BackbeatConfig = field(default_factory=BackbeatConfig)
-    web: WebAuth | None = None
+    web: WebConfig | None = None
     warnings: tuple[str, ...] = ()
     """what is valid but worth a word, e.g. a discovery that is not supported yet"""

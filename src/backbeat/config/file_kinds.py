@@ -8,10 +8,11 @@ from __future__ import annotations
 from enum import StrEnum
 
 from backbeat.config.alertmanager_fields import ALERTMANAGER
+from backbeat.config.backbeat_fields import BACKBEAT
 from backbeat.config.nodes import Mapping, Node, Sequence
 from backbeat.config.prometheus_fields import PROMETHEUS
 from backbeat.config.rule_tests import TEST_FILE
-from backbeat.config.small_files import BACKBEAT, WEB
+from backbeat.config.web_fields import WEB
 
 
 class FileKind(StrEnum):

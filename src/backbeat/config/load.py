@@ -17,7 +17,8 @@ from backbeat.config import nodes
 from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.config.alertmanager_fields import ALERTMANAGER
 from backbeat.config.alertmanager_rules import alertmanager_config, check_alertmanager, template_files
-from backbeat.config.backbeat import BackbeatConfig, Config, WebAuth
+from backbeat.config.backbeat import BackbeatConfig, Config
+from backbeat.config.backbeat_fields import BACKBEAT, backbeat_config
 from backbeat.config.discovery_fields import TARGET_GROUP
 from backbeat.config.findings import ConfigErrors, Finding, Findings
 from backbeat.config.masking import masked
@@ -27,8 +28,9 @@ from backbeat.config.prometheus_rules import check_prometheus, check_scrapes, de
 from backbeat.config.rule_files import RULE_FILE, check_rule_file, rule_groups
 from backbeat.config.rule_tests import TEST_FILE, TestFile, check_rule_tests, rule_tests
 from backbeat.config.schema import ListOf, Reading, Section, Struct, quoted
-from backbeat.config.small_files import BACKBEAT, WEB, backbeat_config, web_auth
 from backbeat.config.variables import fill_variables
+from backbeat.config.web import WebConfig
+from backbeat.config.web_fields import WEB, web_config
 from backbeat.config.yaml_reader import Document, read_file
 from backbeat.model.errors import BackbeatError, Position
 
@@ -179,12 +181,12 @@ class Reader:
             return None
         return backbeat_config(opened[0])
 
-    def web(self, path: Path) -> WebAuth | None:
+    def web(self, path: Path) -> WebConfig | None:
         errors = self.findings.error_count
         opened = self._open(path, WEB)
         if opened is None or self.findings.error_count > errors:
             return None
-        return web_auth(opened[0])
+        return web_config(opened[0])
 
     def target_file(self, path: Path) -> None:
         """A list of target groups, as file_sd_configs name them."""

@@ -2,6 +2,6 @@
 
 from backbeat.httpclient.client import Client, RedirectError
 from backbeat.httpclient.oauth2 import TokenError
-from backbeat.httpclient.tls import tls_context
+from backbeat.httpclient.tls import VERSIONS, load_certificate, tls_context
 
-__all__ = ["Client", "RedirectError", "TokenError", "tls_context"]
+__all__ = ["VERSIONS", "Client", "RedirectError", "TokenError", "load_certificate", "tls_context"]

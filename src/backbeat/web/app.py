@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from backbeat.config.backbeat import WebAuth
+from backbeat.config.web import WebConfig
 from backbeat.model.errors import BackbeatError
 from backbeat.web.alertmanager_api import on_alerting_error
 from backbeat.web.pages import Pages
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def build_app(
-    routes: Sequence[Route], *, hosts: Sequence[str], auth: WebAuth | None, check_host: bool
+    routes: Sequence[Route], *, hosts: Sequence[str], web: WebConfig | None, check_host: bool
 ) -> Guard:
     """Put the routes of the APIs and the pages (last, they take every other path) behind the guard."""
 
@@ -38,4 +38,4 @@ def build_app(
         routes=[*routes, *Pages().routes()],
         exception_handlers={BackbeatError: ours, Exception: bug},
     )
-    return Guard(app, hosts=hosts, auth=auth, check_host=check_host)
+    return Guard(app, hosts=hosts, web=web, check_host=check_host)

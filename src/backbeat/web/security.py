@@ -11,8 +11,9 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 import anyio.to_thread
@@ -21,7 +22,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backbeat.config.backbeat import WebAuth
+from backbeat.config.web import RateLimit, WebConfig
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_CREDENTIALS_BYTES = 1024
@@ -86,17 +87,49 @@ class Passwords:
         return False
 
 
+class Bucket:
+    """Holds requests that may come at once; gains one every interval."""
+
+    def __init__(self, limit: RateLimit, monotonic: Callable[[], float]) -> None:
+        self._limit = limit
+        self._monotonic = monotonic
+        self._held, self._at_s = float(limit.burst), monotonic()
+
+    def take(self) -> bool:
+        """Whether one more request may pass now."""
+        now_s = self._monotonic()
+        gained = (now_s - self._at_s) / self._limit.interval_s
+        self._held, self._at_s = min(self._limit.burst, self._held + gained), now_s
+        if self._held < 1:
+            return False
+        self._held -= 1
+        return True
+
+
 class Guard:
     """ASGI middleware: refuses foreign hosts, cross-site mutations and strangers; sets headers."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Sequence[str], auth: WebAuth | None, check_host: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Sequence[str],
+        web: WebConfig | None,
+        check_host: bool,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._app = app
-        self._hosts = frozenset(host.lower() for host in hosts)
         self._check_host = check_host
-        self._passwords = Passwords(auth.users) if auth and auth.users else None
-        self._headers = dict(RESPONSE_HEADERS)
-        if auth:
-            self._headers.update((name.lower(), value) for name, value in auth.headers)
+        self._monotonic = monotonic
+        self.apply(web, hosts)
+
+    def apply(self, web: WebConfig | None, hosts: Sequence[str]) -> None:
+        """Take over who may ask and how often; what TLS says counts from the start of the server."""
+        web = web or WebConfig()
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._passwords = Passwords(web.users) if web.users else None
+        self._bucket = Bucket(web.rate_limit, self._monotonic) if web.rate_limit else None
+        self._headers = RESPONSE_HEADERS | {name.lower(): value for name, value in web.headers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -116,6 +149,8 @@ class Guard:
     async def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
+        if self._bucket is not None and not self._bucket.take():
+            return PlainTextResponse("Too Many Requests (rate_limit of web.yml)\n", 429, {"retry-after": "1"})
         if self._check_host and not self._known_host(host):
             return PlainTextResponse(
                 f"this Backbeat does not answer to the host name {host[:200]!r};"

@@ -6,6 +6,7 @@ import pytest
 from config_fixtures import Load, Mistakes
 
 from backbeat.config.backbeat import BackbeatConfig
+from backbeat.config.web import RateLimit
 
 HASH = "$2b$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234"
 
@@ -66,15 +67,18 @@ def test_web_file(load: Load) -> None:
 basic_auth_users: {{admin: '{HASH}'}}
 tls_server_config: {{cert_file: cert.yml, key_file: key.yml, min_version: TLS13}}
 http_server_config: {{headers: {{X-Frame-Options: deny}}}}
+rate_limit: {{interval: 500ms, burst: 20}}
 """,
     ).web
     assert web is not None
     assert web.users == (("admin", HASH),)
-    assert (web.tls_cert_file.rpartition("/")[2], web.tls_key_file.rpartition("/")[2]) == (
+    assert web.tls is not None
+    assert (web.tls.cert_file.rpartition("/")[2], web.tls.key_file.rpartition("/")[2]) == (
         "cert.yml",
         "key.yml",
     )
-    assert (web.min_version, web.client_auth_type) == ("TLS13", "NoClientCert")
+    assert (web.tls.min_version, web.tls.client_auth_type) == ("TLS13", "NoClientCert")
+    assert web.rate_limit == RateLimit(0.5, 20)
     assert web.headers == (("X-Frame-Options", "deny"),)
 
 
@@ -90,6 +94,16 @@ http_server_config: {{headers: {{X-Frame-Options: deny}}}}
         ({"web": "http_server_config: {headers: {X-Own: a}}\n"}, "HTTP header 'X-Own' can not be configured"),
         ({"web": "users: {}\n"}, "did you mean `basic_auth_users`?"),
         ({"web": "tls_server_config: {min_version: TLS9}\n"}, "found 'TLS9', expected a TLS version"),
+        ({"web": "tls_server_config: {cert: a, key: b, client_auth_type: RequestClientCert}\n"}, "unread"),
+        (
+            {"web": "tls_server_config: {cert: a, key: b, client_auth_type: RequireAndVerifyClientCert}\n"},
+            "needs client_ca_file",
+        ),
+        (
+            {"web": "tls_server_config: {cert: a, key: b, client_allowed_sans: [x]}\n"},
+            "to hold for everybody",
+        ),
+        ({"web": "tls_server_config: {cert: a, cert_file: x, key: b}\n"}, "at most one of cert & cert_file"),
     ],
 )
 def test_mistakes(mistakes: Mistakes, files: dict[str, str], says: str) -> None:

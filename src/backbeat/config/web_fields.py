@@ -1,18 +1,15 @@
-"""web.yml as Prometheus's exporter-toolkit defines it, and Backbeat's own backbeat.yml.
-
-In:  nodes of either file. Out: `WebAuth`, `BackbeatConfig`.
-"""
+"""Fields of web.yml as Prometheus's exporter-toolkit defines it. In: its nodes. Out: a `WebConfig`."""
 
 from __future__ import annotations
 
 import os
 import re
 
-from backbeat.config.backbeat import BackbeatConfig, WebAuth
 from backbeat.config.http_fields import TLS_VERSIONS
-from backbeat.config.kinds import DURATION, FLAG, INTEGER, SIZE, TEXT, GoDuration, OneOf, Url, texts
+from backbeat.config.kinds import FLAG, INTEGER, TEXT, GoDuration, OneOf, texts
 from backbeat.config.schema import ListOf, MapOf, Section, Struct, quoted
 from backbeat.config.secret_kinds import SECRET
+from backbeat.config.web import RateLimit, ServerTLS, WebConfig
 
 _BCRYPT = re.compile(r"\$2[abxy]?\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 _ENUMERATED_HEADERS = {"X-Content-Type-Options": ("nosniff",), "X-Frame-Options": ("deny", "sameorigin")}
@@ -26,6 +23,8 @@ _CLIENT_AUTH = (
     "VerifyClientCertIfGiven",
     "RequireAndVerifyClientCert",
 )
+_UNVERIFIED = ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert")
+_VERIFIED = ("VerifyClientCertIfGiven", "RequireAndVerifyClientCert")
 _CIPHERS = (
     "TLS_AES_128_GCM_SHA256",
     "TLS_AES_256_GCM_SHA384",
@@ -61,13 +60,26 @@ def _check_tls(section: Section) -> None:
         if path and not os.path.isfile(path):
             section.error(name, f"there is no file {path}")
     for name in ("cert", "key", "client_ca"):
-        if section.has(name):
-            # Served without it, connections would not be what the file promises.
-            section.error(name, f"{name} with the text itself is not yet supported; use {name}_file")
-    if section.has("client_allowed_sans"):
+        section.at_most_one(name, f"{name}_file")
+    _check_clients(section)
+    if len(section.get("curve_preferences") or ()) > 1:
+        section.warn("curve_preferences", "an order of curves cannot be set here; OpenSSL's own is used")
+
+
+def _check_clients(section: Section) -> None:
+    asked = section.get("client_auth_type", "")
+    if asked in _UNVERIFIED:
+        section.error(
+            "client_auth_type",
+            f"found {asked}, which lets in any certificate unread;"
+            " expected VerifyClientCertIfGiven or RequireAndVerifyClientCert",
+        )
+    elif asked in _VERIFIED and not (section.has("client_ca") or section.has("client_ca_file")):
+        section.error("client_auth_type", f"found {asked}, which needs client_ca_file")
+    if section.has("client_allowed_sans") and asked != "RequireAndVerifyClientCert":
         section.error(
             "client_allowed_sans",
-            "is not yet supported; without it every certificate of client_ca_file is let in",
+            "it needs client_auth_type: RequireAndVerifyClientCert to hold for everybody",
         )
 
 
@@ -90,8 +102,6 @@ def _check_users(section: Section) -> None:
             path = f"{section.field('basic_auth_users')}.{name}"
             message = 'found a text that is no bcrypt hash, expected one such as `htpasswd -nBC 10 ""` prints'
             section.reading.error(section.at("basic_auth_users"), path, message)
-    if section.has("rate_limit"):
-        section.warn("rate_limit", "rate_limit is read but not yet supported")
 
 
 WEB = Struct(
@@ -132,94 +142,33 @@ WEB = Struct(
 )
 
 
-def web_auth(section: Section) -> WebAuth:
+def web_config(section: Section) -> WebConfig:
     """The typed value of a web.yml without mistakes."""
-    tls, http = section.get("tls_server_config"), section.get("http_server_config")
-    users = tuple((name, secret.reveal()) for name, secret in section.get("basic_auth_users") or () if secret)
-    headers = (http.get("headers") or ()) if http is not None else ()
-    if tls is None:
-        return WebAuth(users=users, headers=headers)
-    join = section.reading.join
-    return WebAuth(
-        users=users,
-        tls_cert_file=join(tls.get("cert_file", "")),
-        tls_key_file=join(tls.get("key_file", "")),
-        client_ca_file=join(tls.get("client_ca_file", "")),
-        client_auth_type=tls.get("client_auth_type") or "NoClientCert",
-        min_version=tls.get("min_version") or "TLS12",
-        headers=headers,
+    http, limit = section.get("http_server_config"), section.get("rate_limit")
+    interval_s = limit.get("interval", 0) / 1000 if limit is not None else 0.0
+    return WebConfig(
+        users=tuple(
+            (name, secret.reveal()) for name, secret in section.get("basic_auth_users") or () if secret
+        ),
+        tls=_server_tls(section.get("tls_server_config")),
+        rate_limit=RateLimit(interval_s, limit.get("burst") or 1) if interval_s else None,
+        headers=(http.get("headers") or ()) if http is not None else (),
     )
 
 
-def _check_backbeat(section: Section) -> None:
-    for name in (
-        "query_timeout",
-        "lookback_delta",
-        "query_max_concurrency",
-        "query_max_samples",
-        "retention_time",
-    ):
-        if name in section.keys and section.get(name, 1) <= 0:
-            section.error(name, "found 0 or less, expected more than 0")
-    if section.get("retention_size", 0) < 0:
-        section.error("retention_size", "found less than 0, expected a size such as 10GB, or 0 for no limit")
-
-
-_MILLISECONDS = ("fsync_interval", "retention_time", "host_interval", "query_timeout", "lookback_delta")
-_PLAIN = (
-    "external_url",
-    "host_collector",
-    "query_max_concurrency",
-    "query_max_samples",
-    "enable_lifecycle_api",
-    "enable_admin_api",
-    "enable_remote_write_receiver",
-    "allow_unauthenticated",
-)
-BACKBEAT = Struct(
-    "backbeat.yml",
-    {
-        **dict.fromkeys(_MILLISECONDS, DURATION),
-        "external_url": Url(http=True),
-        "retention_size": SIZE,
-        "query_max_concurrency": INTEGER,
-        "query_max_samples": INTEGER,
-        **dict.fromkeys(
-            (
-                "host_collector",
-                "enable_lifecycle_api",
-                "enable_admin_api",
-                "enable_remote_write_receiver",
-                "allow_unauthenticated",
-            ),
-            FLAG,
-        ),
-        "allowed_hosts": texts(),
-        "state": SECRET,
-        "database_url": SECRET,
-        "links": MapOf(Url(http=True), what="a mapping of names to URLs"),
-    },
-    _check_backbeat,
-    instead={
-        "retention": "did you mean `retention_time` or `retention_size`?",
-        "global": "it belongs in prometheus.yml",
-        "scrape_configs": "it belongs in prometheus.yml",
-        "basic_auth_users": "it belongs in web.yml",
-    },
-)
-
-
-def backbeat_config(section: Section) -> BackbeatConfig:
-    """The typed value of a backbeat.yml without mistakes; what it leaves out has its default."""
-    given = {name for name, value in section.values.items() if value not in (None, "", ())}
-    fields = {f"{name}_ms": section.get(name) for name in _MILLISECONDS if name in given}
-    fields |= {name: section.get(name) for name in _PLAIN if name in given}
-    if "retention_size" in given:
-        fields["retention_size_bytes"] = section.get("retention_size")
-    if "allowed_hosts" in given:
-        fields["allowed_hosts"] = section.get("allowed_hosts")
-    if "links" in given:
-        fields["links"] = section.get("links")
-    if database := section.get("state") or section.get("database_url"):
-        fields["database_url"] = database.reveal()
-    return BackbeatConfig(**fields)
+def _server_tls(section: Section | None) -> ServerTLS | None:
+    if section is None or not (section.has("cert") or section.has("cert_file")):
+        return None
+    join, curves = section.reading.join, section.get("curve_preferences") or ()
+    return ServerTLS(
+        **{name: join(section.get(name) or "") for name in ("cert_file", "key_file", "client_ca_file")},
+        cert=section.get("cert") or "",
+        key=section.get("key"),
+        client_ca=section.get("client_ca") or "",
+        client_auth_type=section.get("client_auth_type") or "NoClientCert",
+        client_allowed_sans=section.get("client_allowed_sans") or (),
+        min_version=section.get("min_version") or "TLS12",
+        max_version=section.get("max_version") or "TLS13",
+        cipher_suites=tuple(section.get("cipher_suites") or ()),
+        curve=next(iter(curves), "") if len(curves) == 1 else "",
+    )
