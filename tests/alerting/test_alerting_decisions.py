@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from alert_story import equal
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backbeat.alerting.book import Book, why_invalid
 from backbeat.alerting.dedup import Reason, decide, needs_notify
@@ -23,6 +25,7 @@ from backbeat.alerting.silencing import (
 )
 from backbeat.config.alertmanager import InhibitRule, TimeInterval, TimeRange
 from backbeat.model.alerts import Alert
+from backbeat.model.fingerprints import fingerprint, fingerprints
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.state.records import Destination, LogEntry, Silence, SilenceState
@@ -298,3 +301,15 @@ def test_backoff_doubles_to_a_minute_and_waits_as_long_as_asked(
     attempts: int, retry_after_ms: int, random: float, wait_ms: int
 ) -> None:
     assert backoff_ms(attempts, retry_after_ms, lambda: random) == wait_ms
+
+
+def test_fingerprints_of_many_are_those_of_each() -> None:
+    texts = st.text(max_size=40)
+    sets = st.dictionaries(texts, texts, max_size=6).map(Labels.of)
+
+    @given(st.lists(sets, max_size=40))
+    def alike(many: list[Labels]) -> None:
+        assert fingerprints(many) == [fingerprint(labels) for labels in many]
+
+    alike()
+    assert fingerprint(Labels()) == "cbf29ce484222325"

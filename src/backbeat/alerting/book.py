@@ -74,8 +74,13 @@ class Book:
         self._by_labels.pop(entry.alert.labels, None)
         self._by_fingerprint.pop(entry.fingerprint, None)
 
-    def receive(self, sent: Alert, now_ms: int, resolve_timeout_ms: int) -> Change | None:
-        """Merge one valid alert; None where it ends what was never known."""
+    def receive(
+        self, sent: Alert, now_ms: int, resolve_timeout_ms: int, fingerprint: str = ""
+    ) -> Change | None:
+        """Merge one valid alert; None where it ends what was never known.
+
+        fingerprint: its own, where the caller has computed it
+        """
         by_timeout = sent.ends_at_ms == 0
         alert = replace(
             sent,
@@ -87,7 +92,8 @@ class Book:
         if entry is None:
             if alert.resolved_at(now_ms):
                 return None
-            return Change(self.put(StoredAlert(alert.fingerprint, alert, by_timeout)), True, began=True)
+            stored = StoredAlert(fingerprint or alert.fingerprint, alert, by_timeout)
+            return Change(self.put(stored), True, began=True)
         known = entry.alert
         if _overlap(known, alert):
             alert = _merge(known, alert, entry.by_timeout, now_ms)
@@ -132,14 +138,24 @@ def why_invalid(alert: Alert) -> str:
         return "start and end must lie between the years 1 and 9999"
     if len(alert.labels) > _MAX_LABELS:
         return f"found {len(alert.labels)} labels, expected {_MAX_LABELS} or fewer"
-    for pairs, limit in ((alert.labels, _MAX_VALUE_BYTES), (alert.annotations, _MAX_ANNOTATION_BYTES)):
-        for name, value in pairs:
-            if not name:
-                return 'invalid label set: invalid name ""'
-            if len(name) > _MAX_NAME_BYTES or not _is_utf8(name):
-                return f"invalid name {name[:40]!r}: expected 1 to {_MAX_NAME_BYTES} characters of UTF-8"
-            if len(value) > limit or not _is_utf8(value):
-                return f"invalid value of {name}: found {len(value)} characters, expected UTF-8 up to {limit}"
+    return _why_unfit(alert.labels, _MAX_VALUE_BYTES) or _why_unfit(alert.annotations, _MAX_ANNOTATION_BYTES)
+
+
+def _why_unfit(pairs: Labels, limit: int) -> str:
+    """What is wrong with the names and values, or an empty string."""
+    texts = [text for pair in pairs for text in pair]
+    if not texts:
+        return ""
+    # A quick look is enough for nearly all: short, ASCII, and no empty name, which would be the first.
+    if texts[0] and len(max(texts, key=len)) <= _MAX_NAME_BYTES and "".join(texts).isascii():
+        return ""
+    for name, value in pairs:
+        if not name:
+            return 'invalid label set: invalid name ""'
+        if len(name) > _MAX_NAME_BYTES or not _is_utf8(name):
+            return f"invalid name {name[:40]!r}: expected 1 to {_MAX_NAME_BYTES} characters of UTF-8"
+        if len(value) > limit or not _is_utf8(value):
+            return f"invalid value of {name}: found {len(value)} characters, expected UTF-8 up to {limit}"
     return ""
 
 

@@ -28,6 +28,19 @@ class Changes:
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__slots__)
 
+    def take_over(self, later: Changes) -> bool:
+        """Become both, where nothing but alerts and events are in either, so that they are one statement."""
+        if not (self._only_news and later._only_news):
+            return False
+        self.alerts.extend(later.alerts)
+        self.events.extend(later.events)
+        return True
+
+    @property
+    def _only_news(self) -> bool:
+        others = (name for name in self.__slots__ if name not in ("alerts", "events"))
+        return not any(getattr(self, name) for name in others)
+
     def write(self, connection: Connection) -> None:
         store.save_alerts(connection, self.alerts)
         store.delete_alerts(connection, self.alerts_gone)

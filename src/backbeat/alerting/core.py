@@ -23,6 +23,7 @@ from backbeat.alerting.routing import plant
 from backbeat.alerting.silencing import Silences
 from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.model.alerts import Alert, Delivery
+from backbeat.model.fingerprints import fingerprints
 from backbeat.state.records import Destination, Event, EventKind, Message, StoredAlert
 
 _SILENCES_KEPT_MS = 5 * 86_400_000
@@ -87,24 +88,29 @@ class Core:
     def receive(self, alerts: Sequence[Alert], now_ms: int) -> Received:
         """Take alerts in, firing and resolved."""
         changes, invalid, too_many = Changes(), list[str](), 0
+        sound: list[Alert] = []
         for sent in alerts:
-            alert = sent
-            if sent.starts_at_ms > now_ms and self.book.knows(sent.labels):
-                # The clock was set back while it fired.
-                alert = replace(sent, starts_at_ms=now_ms)
+            # Where a known alert starts in the future, the clock was set back while it fired.
+            is_ahead = sent.starts_at_ms > now_ms and self.book.knows(sent.labels)
+            alert = replace(sent, starts_at_ms=now_ms) if is_ahead else sent
             wrong = why_invalid(alert)
             if wrong:
                 invalid.append(wrong)
-            elif len(self.book) >= MAX_ALERTS and not self.book.knows(alert.labels):
+            else:
+                sound.append(alert)
+        new = [alert.labels for alert in sound if not self.book.knows(alert.labels)]
+        named = dict(zip(new, fingerprints(new), strict=True))
+        for alert in sound:
+            if len(self.book) >= MAX_ALERTS and not self.book.knows(alert.labels):
                 too_many += 1
             else:
-                self._receive_one(alert, now_ms, changes)
+                self._receive_one(alert, now_ms, named.get(alert.labels, ""), changes)
         self._counters.invalid += len(invalid)
         self._counters.turned_away += too_many
         return Received(changes, tuple(invalid), too_many)
 
-    def _receive_one(self, alert: Alert, now_ms: int, changes: Changes) -> None:
-        change = self.book.receive(alert, now_ms, self.config.resolve_timeout_ms)
+    def _receive_one(self, alert: Alert, now_ms: int, fingerprint: str, changes: Changes) -> None:
+        change = self.book.receive(alert, now_ms, self.config.resolve_timeout_ms, fingerprint)
         if change is None:
             self._counters.received["resolved"] += 1
             return

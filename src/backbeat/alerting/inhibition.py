@@ -1,7 +1,7 @@
 """Inhibition: a firing source alert keeps target alerts with equal labels quiet.
 
-Pure but for its own memory: which alerts can be source or target of which rule is found once an alert, since
-it depends on labels alone.
+Pure but for its own memory: which alerts can be source or target of which rule depends on their labels alone,
+and only on those that the rules name, so it is found once for all alerts that have these alike.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from backbeat.model.labels import Labels
 
 Equal = tuple[str, ...]
 FiresNow = Callable[[str], bool]
+_MOST_KNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ class _Target:
 
 @dataclass(frozen=True, slots=True)
 class _Roles:
-    sources: tuple[tuple[int, Equal], ...]
+    """sources: rule, equal values, and whether the alert is a target of the rule as well"""
+
+    sources: tuple[tuple[int, Equal, bool], ...]
     targets: tuple[_Target, ...]
 
 
@@ -52,30 +55,32 @@ class Inhibitor:
         self._sources: dict[tuple[int, Equal], dict[str, bool]] = {}
         """by rule and equal values: source fingerprint -> whether it matches the target side too"""
         self._roles: dict[str, _Roles] = {}
+        self._names = _names(self._rules)
+        self._known_roles: dict[tuple[str, ...], _Roles] = {}
+        """by the values of the labels that the rules name"""
 
     def add(self, fingerprint: str, labels: Labels) -> None:
         """Learn of a current alert; an alert known already costs nothing."""
         if not self._rules or fingerprint in self._roles:
             return
         values = dict(labels)
-        as_source = set(self._source_index.accepting(values))
-        as_target = set(self._target_index.accepting(values))
-        shared = self._equal_values(as_source | as_target, values)
-        roles = _Roles(
-            tuple((i, shared[self._rules[i].equal]) for i in sorted(as_source)),
-            tuple(_Target(i, shared[self._rules[i].equal], i in as_source) for i in sorted(as_target)),
-        )
+        key = tuple([values.get(name, "") for name in self._names])
+        roles = self._known_roles.get(key)
+        if roles is None:
+            if len(self._known_roles) >= _MOST_KNOWN:
+                self._known_roles.clear()
+            roles = self._known_roles[key] = self._roles_of(values)
         self._roles[fingerprint] = roles
-        for rule, equal in roles.sources:
-            self._sources.setdefault((rule, equal), {})[fingerprint] = rule in as_target
+        for rule, equal, is_target_too in roles.sources:
+            self._sources.setdefault((rule, equal), {})[fingerprint] = is_target_too
 
     def discard(self, fingerprint: str) -> None:
         roles = self._roles.pop(fingerprint, None)
-        for key in roles.sources if roles else ():
-            sources = self._sources[key]
+        for rule, equal, _ in roles.sources if roles else ():
+            sources = self._sources[rule, equal]
             del sources[fingerprint]
             if not sources:
-                del self._sources[key]
+                del self._sources[rule, equal]
 
     def inhibition(self, fingerprint: str, fires: FiresNow) -> Inhibition | None:
         """What keeps a known alert quiet now: the first rule with a firing source."""
@@ -86,6 +91,15 @@ class Inhibitor:
                     return Inhibition(self._rule_text(target.rule), source)
         return None
 
+    def _roles_of(self, values: dict[str, str]) -> _Roles:
+        as_source = set(self._source_index.accepting(values))
+        as_target = set(self._target_index.accepting(values))
+        shared = self._equal_values(as_source | as_target, values)
+        return _Roles(
+            tuple((i, shared[self._rules[i].equal], i in as_target) for i in sorted(as_source)),
+            tuple(_Target(i, shared[self._rules[i].equal], i in as_source) for i in sorted(as_target)),
+        )
+
     def _equal_values(self, rules: set[int], values: dict[str, str]) -> dict[tuple[str, ...], Equal]:
         """The values by the names that must be equal; many rules name the same."""
         wanted = {self._rules[rule].equal for rule in rules}
@@ -93,3 +107,9 @@ class Inhibitor:
 
     def _rule_text(self, rule: int) -> str:
         return self._rules[rule].name or f"inhibit rule {rule + 1}"
+
+
+def _names(rules: Sequence[InhibitRule]) -> tuple[str, ...]:
+    """The labels on which the rules depend."""
+    matched = {m.name for rule in rules for m in (*rule.source_matchers, *rule.target_matchers)}
+    return tuple(sorted(matched.union(*(rule.equal for rule in rules))))

@@ -30,16 +30,24 @@ class Journal:
         self._written = 0
         self._is_failing = False
 
-    async def write(self, *several: Changes) -> WorldFailure | None:
-        """Durable when this returns None; otherwise kept for the next write, and the failure returned.
+    def put(self, changes: Changes) -> None:
+        """Hand over what is to be written; `write` says when it is."""
+        if not changes:
+            return
+        # Where the state does not take anything, the number of changes bounds what is kept: none may grow.
+        if self._is_failing or not self._backlog or not self._backlog[-1].take_over(changes):
+            self._backlog.append(changes)
+        self._appended += 1
+
+    async def write(self, changes: Changes | None = None) -> WorldFailure | None:
+        """Durable, with all that was put before, when this returns None; else kept for the next write.
 
         Changes that come while a transaction is under way share the next one.
         """
-        news = [changes for changes in several if changes]
-        if not news:
-            return None
-        self._backlog.extend(news)
-        self._appended += len(news)
+        if changes is not None:
+            if not changes:
+                return None
+            self.put(changes)
         mine = self._appended
         async with self._turn:
             return None if self._written >= mine else await self._write_backlog()

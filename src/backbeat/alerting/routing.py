@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from backbeat.alerting.matching import MatcherIndex, accepts_all
 from backbeat.config.alertmanager import Route
@@ -88,6 +89,7 @@ def matchers_text(matchers: tuple[Matcher, ...]) -> str:
     return "{" + ",".join(f"{_name(m.name)}{m.op}{_value(m.value)}" for m in ordered) + "}"
 
 
+@lru_cache(maxsize=4096)
 def _name(name: str) -> str:
     needs_quotes = any(char in _RESERVED or char.isspace() for char in name)
     return quote(name) if needs_quotes else name

@@ -137,15 +137,16 @@ class Alerting:
         """
         invalid: list[str] = []
         too_many = 0
-        pending: list[Changes] = []
+        is_news = False
         for start in range(0, len(alerts), _RECEIVED_AT_ONCE):
             received = self._core.receive(alerts[start : start + _RECEIVED_AT_ONCE], self._now())
             invalid.extend(received.invalid)
             too_many += received.too_many
-            pending.append(received.changes)
+            self._journal.put(received.changes)
+            is_news = is_news or bool(received.changes)
             await asyncio.sleep(0)
         self._wake.set()
-        failure = await self._journal.write(*pending)
+        failure = await self._journal.write() if is_news else None
         if failure is not None:
             raise failure
         if too_many:

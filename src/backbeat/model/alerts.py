@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from backbeat.model.fingerprints import fingerprint
 from backbeat.model.labels import NO_LABELS, Labels
 
 
@@ -29,12 +30,8 @@ class Alert:
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits as Alertmanager computes them: FNV-1a over the sorted labels."""
-        digest = 0xCBF29CE484222325
-        for name, value in self.labels:
-            for byte in name.encode() + b"\xff" + value.encode() + b"\xff":
-                digest = ((digest ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-        return f"{digest:016x}"
+        """16 hex digits as Alertmanager computes them."""
+        return fingerprint(self.labels)
 
     def resolved_at(self, now_ms: int) -> bool:
         return self.ends_at_ms != 0 and self.ends_at_ms <= now_ms

@@ -24,6 +24,8 @@ class Labels(tuple[tuple[str, str], ...]):
         """Sort and normalise; an empty value means the label is absent, a later pair wins."""
         pairs = dict(source)
         pairs.update(more)
+        if all(pairs.values()):
+            return cls(sorted(pairs.items()))
         return cls(sorted((name, value) for name, value in pairs.items() if value))
 
     def get(self, name: str, default: str = "") -> str:

@@ -4,9 +4,11 @@ into one transaction (`State.run`)."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Dialect, Table, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from backbeat.state import tables
@@ -152,24 +154,25 @@ def load_silences(connection: Connection) -> list[Silence]:
 
 
 def add_events(connection: Connection, events: Sequence[Event]) -> None:
-    if events:
-        connection.execute(
-            insert(tables.alert_events),
-            [
-                {
-                    "at_ms": event.at_ms,
-                    "kind": event.kind.value,
-                    "fingerprint": event.fingerprint,
-                    "group_key": event.group_key,
-                    "receiver": event.receiver,
-                    "integration": event.integration,
-                    "reason": event.reason,
-                    "detail": event.detail,
-                    "labels": labels_text(event.labels) if event.labels else "",
-                }
-                for event in events
-            ],
-        )
+    _execute_many(
+        connection,
+        "insert",
+        tables.alert_events,
+        [
+            {
+                "at_ms": event.at_ms,
+                "kind": event.kind.value,
+                "fingerprint": event.fingerprint,
+                "group_key": event.group_key,
+                "receiver": event.receiver,
+                "integration": event.integration,
+                "reason": event.reason,
+                "detail": event.detail,
+                "labels": labels_text(event.labels) if event.labels else "",
+            }
+            for event in events
+        ],
+    )
 
 
 def find_events(
@@ -223,10 +226,34 @@ def _destination_columns(to: Destination) -> dict[str, str]:
 
 
 def _upsert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    _execute_many(connection, "upsert", table, rows)
+
+
+def _execute_many(connection: Connection, what: str, table: Table, rows: list[dict[str, Any]]) -> None:
+    """One statement for many rows of texts, numbers and flags, without SQLAlchemy's work for each of them.
+
+    An alert storm writes thousands of rows before it is acknowledged; every row has the same columns.
+    """
     if not rows:
         return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table)
-    keys = [column.name for column in table.primary_key]
-    values = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
+    sql, order = _statement(connection.dialect, what, table, tuple(rows[0]))
+    if order is None:
+        connection.exec_driver_sql(sql, rows)
+    else:
+        values = itemgetter(*order)
+        connection.exec_driver_sql(sql, [values(row) for row in rows])
+
+
+@lru_cache(maxsize=64)
+def _statement(
+    dialect: Dialect, what: str, table: Table, columns: tuple[str, ...]
+) -> tuple[str, list[str] | None]:
+    """The SQL as the driver wants it, and the order of its parameters where they have no names."""
+    own = postgresql if dialect.name == "postgresql" else sqlite
+    statement = own.insert(table).values({name: bindparam(name) for name in columns})
+    if what == "upsert":
+        keys = [column.name for column in table.primary_key]
+        values = {name: statement.excluded[name] for name in columns if name not in keys}
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=values)
+    compiled = statement.compile(dialect=dialect)
+    return str(compiled), compiled.positiontup
