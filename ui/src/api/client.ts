@@ -18,22 +18,40 @@ interface Envelope<T> {
   warnings?: string[];
 }
 
-type Params = Record<string, string | number | undefined>;
+/** A list is a parameter that is given several times. */
+export type Params = Record<string, string | number | readonly string[] | undefined>;
 
-async function request(path: string, params: Params, signal?: AbortSignal): Promise<Response> {
+export async function request(path: string, params: Params = {}, init: RequestInit = {}): Promise<Response> {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(params)) if (value !== undefined) query.set(name, String(value));
+  for (const [name, value] of Object.entries(params))
+    for (const one of Array.isArray(value) ? (value as readonly string[]) : [value])
+      if (one !== undefined) query.append(name, String(one));
   const url = query.size > 0 ? `${path}?${query.toString()}` : path;
   try {
-    return await fetch(url, signal ? { signal } : {});
+    return await fetch(url, init);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError("Backbeat does not answer. Is it running? Trying again by itself.", "unreachable");
   }
 }
 
-async function prometheus<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
-  const response = await request(`/api/v1/${path}`, params, signal);
+/** Asks Prometheus's API. */
+export function prometheus<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
+  return enveloped(`/api/v1/${path}`, params, signal ? { signal } : {});
+}
+
+/** Asks Backbeat's own API. */
+export function backbeat<T>(path: string, params: Params = {}, init: RequestInit = {}): Promise<T> {
+  return enveloped(`/api/backbeat/v1/${path}`, params, init);
+}
+
+/** A JSON body to send. */
+export function posted(body: unknown): RequestInit {
+  return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+async function enveloped<T>(path: string, params: Params, init: RequestInit): Promise<T> {
+  const response = await request(path, params, init);
   if (response.status === 401) throw new ApiError("Not signed in. Reload the page to sign in.", "refused");
   let body: Envelope<T>;
   try {
@@ -83,7 +101,7 @@ export async function status<T>(what: string): Promise<T> {
 }
 
 export async function routedAlerts(): Promise<RoutedAlert[]> {
-  const response = await request("/api/v2/alerts", {});
+  const response = await request("/api/v2/alerts");
   return response.ok ? ((await response.json()) as RoutedAlert[]) : [];
 }
 

@@ -31,7 +31,7 @@ export const ICONS = {
 
 export const PAGES: readonly PageEntry[] = [
   { path: "/", title: "Overview", group: "", key: "o", icon: "pulse", load: async () => ({ default: OverviewPage }) },
-  { path: "/explore", title: "Explore", group: "", key: "e", icon: "search", load: () => import("../pages/ExplorePage.svelte") },
+  { path: "/explore", title: "Explore", group: "", key: "e", icon: "search", load: () => import("../explore/ExplorePage.svelte") },
   { path: "/alerts", title: "Alerts", group: "Alerting", key: "a", icon: "bell", load: () => import("../pages/AlertsPage.svelte") },
   { path: "/rules", title: "Rules", group: "Alerting", key: "r", icon: "list", load: () => import("../pages/RulesPage.svelte") },
   { path: "/targets", title: "Targets", group: "System", key: "t", icon: "target", load: () => import("../pages/TargetsPage.svelte") },
