@@ -45,6 +45,7 @@ from backbeat.storage import Storage, StorageOptions
 from backbeat.storage.metrics import StorageCollector
 from backbeat.templating import Template
 from backbeat.templating.functions import alertmanager_functions, prometheus_functions
+from backbeat.web.acknowledge_api import AcknowledgeAPI
 from backbeat.web.admin_api import AdminAPI
 from backbeat.web.alertmanager_api import AlertmanagerAPI
 from backbeat.web.app import build_app
@@ -58,6 +59,7 @@ from backbeat.web.query_api import QueryAPI
 from backbeat.web.routing_api import RoutingAPI
 from backbeat.web.runbooks import runbook_routes
 from backbeat.web.security import Guard, is_loopback
+from backbeat.web.silences_api import SilencesAPI
 from backbeat.web.state_api import StateAPI
 
 log = logging.getLogger("backbeat")
@@ -296,6 +298,8 @@ class Backbeat:
             *AlertmanagerAPI(self.alerting, self, now_ms, self.started_ms).routes(),
             *OnCallAPI(self.alerting, now_ms).routes(),
             *RoutingAPI(self.alerting).routes(),
+            *AcknowledgeAPI(self.alerting).routes(),
+            *SilencesAPI(self.alerting, now_ms).routes(),
             *OpsAPI(
                 self.registry, self.reload if own.enable_lifecycle_api else None, lambda: self.is_ready
             ).routes(),

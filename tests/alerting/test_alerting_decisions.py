@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from backbeat.alerting.book import Book, why_invalid
 from backbeat.alerting.dedup import Reason, decide, needs_notify
 from backbeat.alerting.inhibition import Inhibitor
-from backbeat.alerting.intervals import contains
 from backbeat.alerting.outbox import backoff_ms
 from backbeat.alerting.silencing import (
     InvalidSilence,
@@ -24,6 +23,7 @@ from backbeat.alerting.silencing import (
     is_over_broad,
 )
 from backbeat.config.alertmanager import InhibitRule, TimeInterval, TimeRange
+from backbeat.config.interval_clock import contains
 from backbeat.model.alerts import Alert
 from backbeat.model.fingerprints import fingerprint, fingerprints
 from backbeat.model.labels import Labels

@@ -19,6 +19,7 @@ from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.state.records import EventKind, Silence
 from backbeat.web.oncall_api import OnCallAPI
 from backbeat.web.responses import on_error
+from backbeat.web.silences_api import SilencesAPI
 
 CRITICAL = Route("pager", equal(severity="critical"), group_by=("alertname",), group_wait_ms=1000)
 ROOT = Route("team", group_by_all=True, routes=(CRITICAL,))
@@ -142,7 +143,10 @@ async def test_the_api_refuses_with_a_word(story: Story, method: str, path: str,
 
 
 def _client(story: Story) -> httpx.AsyncClient:
-    routes = OnCallAPI(story.alerting, lambda: story.now_ms).routes()
+    routes = [
+        *OnCallAPI(story.alerting, lambda: story.now_ms).routes(),
+        *SilencesAPI(story.alerting, lambda: story.now_ms).routes(),
+    ]
     app = Starlette(routes=routes, exception_handlers={BackbeatError: on_error})
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://b/api/backbeat/v1")
 

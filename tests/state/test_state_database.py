@@ -11,15 +11,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from postgres_server import new_database
 from sqlalchemy import Connection
 
+from backbeat.config.schedule import schedule_from
 from backbeat.model.alerts import Alert, Notification
 from backbeat.model.errors import WorldFailure
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.state import SchemaError, StateError, open_state, store
 from backbeat.state.records import (
+    Acknowledgement,
     Destination,
     Event,
     EventKind,
@@ -31,6 +32,7 @@ from backbeat.state.records import (
 )
 from backbeat.state.schema import NEWEST_REVISION
 from backbeat.state.tables import metadata
+from postgres_server import new_database
 
 ALERT = Alert(
     Labels.of(alertname="Slow", path='a"b\\c'), Labels.of(summary="zu langsam ✓"), 1, 2, 3, "http://x"
@@ -57,9 +59,22 @@ MESSAGE = Message(
     next_attempt_ms=6,
     log_expires_ms=7,
 )
+SCHEDULE = """[{
+    "times": [{"start_time": "00:30", "end_time": "24:00"}], "weekdays": ["sunday", "monday:friday"],
+    "days_of_month": ["-3:-1"], "months": ["january:march"], "years": ["2030"], "location": "Asia/Tokyo"
+}, {}]"""
 SILENCE = Silence(
-    "s1", (Matcher("a", MatchOp.REGEX, "x|y"),), 1, 9, 1, "ann", "deploy", Labels.of(ticket="1")
+    "s1",
+    (Matcher("a", MatchOp.REGEX, "x|y"),),
+    1,
+    9,
+    1,
+    "ann",
+    "deploy",
+    Labels.of(ticket="1"),
+    schedule_from(SCHEDULE),
 )
+ACKNOWLEDGED = Acknowledgement("f" * 16, ALERT.labels, "ann", "✓", 5)
 
 
 async def test_everything_written_is_there_after_reopening(target: str) -> None:
@@ -69,8 +84,15 @@ async def test_everything_written_is_there_after_reopening(target: str) -> None:
     await state.run(lambda c: store.save_log_entry(c, entry))
     await state.run(lambda c: store.save_message(c, MESSAGE))
     await state.run(lambda c: store.save_silence(c, SILENCE))
+    await state.run(lambda c: store.save_acknowledgements(c, [ACKNOWLEDGED]))
+    key = await state.run(lambda c: store.signing_key(c, "links"))
     await state.close()
     state = open_state(target)
+    assert await state.run(lambda c: store.signing_key(c, "links")) == key
+    assert await state.run(lambda c: store.signing_key(c, "others")) != key
+    assert await state.run(store.load_acknowledgements) == [ACKNOWLEDGED]
+    await state.run(lambda c: store.delete_acknowledgements(c, [ACKNOWLEDGED.fingerprint]))
+    assert await state.run(store.load_acknowledgements) == []
     assert await state.run(store.load_alerts) == [StoredAlert("f" * 16, ALERT, by_timeout=True)]
     assert await state.run(store.load_log) == [entry]
     assert await state.run(store.load_messages) == [MESSAGE]
@@ -253,6 +275,42 @@ async def test_migrations_lead_to_the_tables_of_the_program(target: str) -> None
     config.set_main_option("path_separator", "os")
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     assert ScriptDirectory.from_config(config).get_heads() == [NEWEST_REVISION]
+
+
+async def test_an_older_state_is_brought_up_to_date_and_keeps_what_it_holds(target: str) -> None:
+    state = open_state(target)
+    await state.run(lambda c: store.save_silence(c, SILENCE))
+    await state.run(_as_of_the_first_schema)
+    await state.close()
+    state = open_state(target)
+    assert await state.run(store.load_silences) == [replace(SILENCE, schedule=())]
+    await state.close()
+
+
+async def test_a_damaged_file_of_an_older_schema_is_read_out_too(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    state = open_state(path)
+    await state.run(lambda c: store.save_silence(c, SILENCE))
+    await state.run(_as_of_the_first_schema)
+    await state.close()
+    path.write_bytes(path.read_bytes()[:40] + b"damaged!" * 4 + path.read_bytes()[72:])
+    state = open_state(path)
+    assert (tmp_path / "quarantine").exists()
+    assert await state.run(store.load_silences) == [replace(SILENCE, schedule=())]
+    await state.close()
+
+
+def _as_of_the_first_schema(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    import backbeat.state.migrations as migrations
+
+    config = Config()
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.downgrade(config, "0001")
 
 
 def test_a_start_without_migrations_does_not_load_alembic(tmp_path: Path) -> None:

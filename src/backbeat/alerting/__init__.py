@@ -5,6 +5,7 @@ await alerting.start()
 await alerting.receive(alerts)
 """
 
+from backbeat.alerting.acknowledging import UnknownAlert
 from backbeat.alerting.history import Page, Search
 from backbeat.alerting.plan import Plan, PlannedIntegration, PlannedReceiver, PlannedRoute
 from backbeat.alerting.preview import Preview, Way
@@ -32,6 +33,7 @@ __all__ = [
     "Preview",
     "Search",
     "TooManyAlerts",
+    "UnknownAlert",
     "UnknownSilence",
     "Way",
     "unhurried",

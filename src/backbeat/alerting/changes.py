@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from backbeat.state import store
-from backbeat.state.records import Destination, Event, LogEntry, Message, Silence, StoredAlert
+from backbeat.state.records import (
+    Acknowledgement,
+    Destination,
+    Event,
+    LogEntry,
+    Message,
+    Silence,
+    StoredAlert,
+)
 
 
 @dataclass(slots=True)
@@ -23,6 +31,8 @@ class Changes:
     log_gone: list[Destination] = field(default_factory=list)
     silences: list[Silence] = field(default_factory=list)
     silences_ended_before_ms: int = 0
+    acknowledgements: list[Acknowledgement] = field(default_factory=list)
+    acknowledgements_over: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -57,4 +67,6 @@ class Changes:
             store.save_silence(connection, silence)
         if self.silences_ended_before_ms:
             store.delete_silences_ended_before(connection, self.silences_ended_before_ms)
+        store.delete_acknowledgements(connection, self.acknowledgements_over)
+        store.save_acknowledgements(connection, self.acknowledgements)
         store.add_events(connection, self.events)

@@ -7,10 +7,16 @@ Pure but for its own memory: no clock, no I/O; `service` carries out what it dec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from backbeat.alerting import pipeline
+from backbeat.alerting.acknowledging import (
+    ALERT_RESOLVED,
+    Acknowledgements,
+    acknowledged_event,
+    ended_event,
+)
 from backbeat.alerting.book import MAX_ALERTS, Book, Entry, why_invalid
 from backbeat.alerting.changes import Changes
 from backbeat.alerting.counters import Counters
@@ -24,7 +30,7 @@ from backbeat.alerting.silencing import Silences
 from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.model.alerts import Alert, Delivery
 from backbeat.model.fingerprints import fingerprints
-from backbeat.state.records import Destination, Event, EventKind, Message, StoredAlert
+from backbeat.state.records import Acknowledgement, Destination, Event, EventKind, Message, StoredAlert
 
 _SILENCES_KEPT_MS = 5 * 86_400_000
 
@@ -45,6 +51,7 @@ class Core:
         self.config = config
         self.book = Book()
         self.silences = silences
+        self.acknowledgements = Acknowledgements()
         self.ledger = ledger
         self.inhibitor = Inhibitor(config.inhibit_rules)
         self.groups = Groups(plant(config.route))
@@ -53,7 +60,9 @@ class Core:
 
     # -- start and reload -----------------------------------------------------------------------------
 
-    def remember(self, alerts: Sequence[StoredAlert], now_ms: int) -> Changes:
+    def remember(
+        self, alerts: Sequence[StoredAlert], acknowledged: Sequence[Acknowledgement], now_ms: int
+    ) -> Changes:
         """Go on where the last run ended.
 
         A firing alert that nobody refreshed while we were down has not resolved: its sender gets as long to
@@ -67,7 +76,12 @@ class Core:
             entry = self.book.put(replace(stored, alert=alert))
             self.inhibitor.add(entry.fingerprint, alert.labels)
             self.groups.insert(entry, now_ms, began=True)
-        return self.ledger.bury_orphans(now_ms)
+        changes = self.ledger.bury_orphans(now_ms)
+        for each in acknowledged:
+            self.acknowledgements.keep(each)
+            if not self.fires(each.fingerprint, now_ms):
+                self._end_acknowledgement(each.fingerprint, ALERT_RESOLVED, now_ms, changes)
+        return changes
 
     def reload(self, config: AlertmanagerConfig, integrations: Integrations, now_ms: int) -> Changes:
         """Route everything anew; groups that stay keep their timing, so nobody is told twice."""
@@ -124,6 +138,10 @@ class Core:
         if change.began or change.ended:
             kind = EventKind.FIRING if change.began else EventKind.RESOLVED
             changes.events.append(Event(now_ms, kind, entry.fingerprint, labels=entry.alert.labels))
+        if change.began:
+            self._note_rise(entry, now_ms, changes)
+        if change.ended:
+            self._end_acknowledgement(entry.fingerprint, ALERT_RESOLVED, now_ms, changes)
         for group in joined:
             reason = f"route {group.node.id}"
             changes.events.append(
@@ -145,6 +163,41 @@ class Core:
     def inhibited_by(self, fingerprint: str, now_ms: int) -> Inhibition | None:
         return self.inhibitor.inhibition(fingerprint, lambda source: self.fires(source, now_ms))
 
+    # -- acknowledgements ---------------------------------------------------------------------------------
+
+    def acknowledge(
+        self, fingerprints: Iterable[str], created_by: str, comment: str, now_ms: int
+    ) -> tuple[list[Acknowledgement], Changes]:
+        """Note that somebody looks after these alerts; one that does not fire is passed over."""
+        changes = Changes()
+        for fingerprint in dict.fromkeys(fingerprints):
+            entry = self.book.get(fingerprint)
+            if entry is None or entry.alert.resolved_at(now_ms):
+                continue
+            made = Acknowledgement(fingerprint, entry.alert.labels, created_by, comment, now_ms)
+            self.acknowledgements.keep(made)
+            changes.acknowledgements.append(made)
+            changes.events.append(acknowledged_event(made))
+        return changes.acknowledgements, changes
+
+    def take_back_acknowledgement(self, fingerprint: str, by: str, now_ms: int) -> Changes:
+        """Changes are empty where there was none."""
+        changes = Changes()
+        self._end_acknowledgement(fingerprint, f"taken back by {by}", now_ms, changes)
+        return changes
+
+    def _note_rise(self, entry: Entry, now_ms: int, changes: Changes) -> None:
+        labels = entry.alert.labels
+        for fingerprint in self.acknowledgements.risen(labels):
+            why = f"its severity rose to {labels.get('severity')}: {entry.alert.name} fires"
+            self._end_acknowledgement(fingerprint, why, now_ms, changes)
+
+    def _end_acknowledgement(self, fingerprint: str, why: str, now_ms: int, changes: Changes) -> None:
+        ended = self.acknowledgements.end(fingerprint)
+        if ended is not None:
+            changes.acknowledgements_over.append(fingerprint)
+            changes.events.append(ended_event(ended, why, now_ms))
+
     # -- groups out -----------------------------------------------------------------------------------
 
     def flush_due(self, now_ms: int, limit: int) -> Changes | None:
@@ -163,7 +216,13 @@ class Core:
     def _flush(self, group: Group, now_ms: int, changes: Changes) -> None:
         self.groups.mark_flushed(group, now_ms)
         before = Flush(
-            group.key, group.node.route, group.labels, now_ms, self._at(group, now_ms, changes), {}
+            group.key,
+            group.node.route,
+            group.labels,
+            now_ms,
+            self._at(group, now_ms, changes),
+            {},
+            acknowledged=self.acknowledgements.among(group.alerts),
         )
         flush = pipeline.run(
             before,
@@ -211,6 +270,7 @@ class Core:
         changes.events.append(
             Event(now_ms, EventKind.RESOLVED, entry.fingerprint, reason=why, labels=entry.alert.labels)
         )
+        self._end_acknowledgement(entry.fingerprint, ALERT_RESOLVED, now_ms, changes)
 
     def attempt_ended(self, message: Message, delivery: Delivery, now_ms: int) -> Changes:
         """Record what became of an attempt, and look again at groups that waited for it."""
@@ -286,6 +346,8 @@ class Core:
         """Keep every decision to tell somebody, and the first of a row of decisions not to."""
         if group.decided.get(integration) != reason or reason.notifies:
             counts = f"{len(flush.firing)} firing, {len(flush.resolved)} resolved"
+            if reason is Reason.ACKNOWLEDGED:
+                counts = "by " + ", ".join(sorted({flush.acknowledged[name] for name in flush.firing}))
             to = group.destination(integration)
             changes.events.append(_decision_event(flush.now_ms, to, reason, counts, group))
         group.decided[integration] = reason

@@ -21,12 +21,17 @@ class Reason(StrEnum):
     OWED = "resolved before it could be delivered"
     """The receiver could not be reached while the alert fired, and is told now that it is back."""
     NEVER_TOLD = "resolved before anybody was told"
+    ACKNOWLEDGED = "not repeated, since it is acknowledged"
+    """The repeat interval has elapsed, and somebody looks after each alert that fires."""
     NOTHING_CHANGED = "nothing changed since the last notification"
     NO_INTEGRATION = "the receiver has no integration"
 
     @property
     def notifies(self) -> bool:
-        return self not in (Reason.NEVER_TOLD, Reason.NOTHING_CHANGED, Reason.NO_INTEGRATION)
+        return self not in _QUIET
+
+
+_QUIET = frozenset((Reason.NEVER_TOLD, Reason.ACKNOWLEDGED, Reason.NOTHING_CHANGED, Reason.NO_INTEGRATION))
 
 
 def needs_notify(
@@ -83,8 +88,10 @@ def decide(
     send_resolved: bool,
     repeat_interval_ms: int,
     now_ms: int,
+    acknowledged: Set[str] = frozenset(),
 ) -> Decision:
-    """`needs_notify`, and beyond it: an alert whose message could not be delivered is owed.
+    """`needs_notify`, and beyond it: a group whose firing alerts are all acknowledged is not repeated, and an
+    alert whose message could not be delivered is owed.
 
     Where it resolves meanwhile, Alertmanager forgets it. Here the destination is told, in the state that is
     true by then, also where it does not ask for resolved alerts: a late word is better than none.
@@ -97,6 +104,8 @@ def decide(
         repeat_interval_ms=repeat_interval_ms,
         now_ms=now_ms,
     )
+    if reason is Reason.REPEAT_INTERVAL_ELAPSED and firing <= acknowledged:
+        reason = Reason.ACKNOWLEDGED
     promised = waiting.owed if waiting else frozenset[str]()
     owed = ((promised & resolved) | firing) - (entry.firing if entry else frozenset())
     owed_resolved = owed & resolved

@@ -95,6 +95,7 @@ class Ledger:
             send_resolved=integration.send_resolved,
             repeat_interval_ms=flush.route.repeat_interval_ms,
             now_ms=flush.now_ms,
+            acknowledged=flush.acknowledged.keys(),
         )
 
     def act(self, to: Destination, decision: Decision | None, flush: Flush, changes: Changes) -> None:

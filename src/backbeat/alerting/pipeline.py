@@ -8,7 +8,7 @@ Pure: what the stages consult (inhibitor, silences, time intervals) is given to 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from backbeat.alerting.inhibition import Inhibition
 from backbeat.alerting.intervals import names_containing
@@ -33,6 +33,7 @@ class Flush:
 
     alerts: by fingerprint, still to be told; a firing one has no end
     held:   by fingerprint, taken out on the way
+    acknowledged: by fingerprint, who looks after an alert
     """
 
     group_key: str
@@ -42,6 +43,7 @@ class Flush:
     alerts: Mapping[str, Alert]
     held: Mapping[str, Held]
     muted_by: tuple[str, ...] = ()
+    acknowledged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def firing(self) -> frozenset[str]:

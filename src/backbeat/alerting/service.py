@@ -9,42 +9,48 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from backbeat.alerting import views
+from backbeat.alerting.acknowledging import UnknownAlert
+from backbeat.alerting.attempts import Attempts, Channels, integrations
 from backbeat.alerting.changes import Changes
 from backbeat.alerting.core import Core
 from backbeat.alerting.counters import Counters
 from backbeat.alerting.history import Page, Search, search
 from backbeat.alerting.journal import Journal
-from backbeat.alerting.ledger import Integration, Integrations, Ledger
+from backbeat.alerting.ledger import Ledger
 from backbeat.alerting.metrics import AlertingCollector
-from backbeat.alerting.outbox import LaneId, Random
+from backbeat.alerting.outbox import Random
 from backbeat.alerting.plan import Plan, plan
 from backbeat.alerting.preview import Preview, preview
 from backbeat.alerting.silencing import Silences
-from backbeat.alerting.trial import UnknownReceiver, trial_message
+from backbeat.alerting.trial import trial_message
 from backbeat.alerting.unhurried import unhurried
 from backbeat.alerting.views import AlertView, Filter, GroupView
 from backbeat.config.alertmanager import AlertmanagerConfig, Route
-from backbeat.model.alerts import Alert, Channel, Delivery, Notification
+from backbeat.model.alerts import Alert, Delivery
 from backbeat.model.clock import Now
 from backbeat.model.errors import BackbeatError
 from backbeat.model.labels import Labels
 from backbeat.state import State, store
-from backbeat.state.records import Event, EventKind, Message, MessageState, Silence, SilenceState
+from backbeat.state.records import (
+    Acknowledgement,
+    Event,
+    EventKind,
+    Message,
+    MessageState,
+    Silence,
+    SilenceState,
+)
 
 NOBODY = AlertmanagerConfig(path="", text="", route=Route(receiver=""), receivers=())
 """For a Backbeat without alertmanager.yml: alerts are kept and shown, and nobody is told."""
-Channels = Mapping[str, Sequence[Channel]]
-"""By receiver, in the order of the configuration."""
 
 _RECEIVED_AT_ONCE = 50
 _FLUSHED_AT_ONCE = 50
 _LONGEST_SLEEP_MS = 5_000
-_LONGEST_ATTEMPT_S = 60.0
-_LONGEST_FAREWELL_S = 3.0
 _MAINTAIN_EVERY_MS = 600_000
 _STEP_BACK_MS = 1_000
 _OVERSLEPT_MS = 30_000
@@ -78,15 +84,14 @@ class Alerting:
         self._state = state
         self._now = now
         self._events_kept_ms = events_kept_ms
-        self._channels = _by_lane(channels)
         self._counters = Counters()
         self._journal = Journal(state, self._counters)
-        ledger = Ledger(_integrations(channels), external_url, random, self._counters)
+        ledger = Ledger(integrations(channels), external_url, random, self._counters)
         self._core = Core(config, Silences(), ledger, self._counters)
         self._wake = asyncio.Event()
         self._driver: asyncio.Task[None] | None = None
-        self._attempts: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        self._attempts = Attempts(self._core, self._journal, channels, self._counters, now, self._wake)
         self._last_seen_ms = now()
         self._maintained_ms = 0
         self.collector = AlertingCollector(self._core, self._counters, now)
@@ -102,7 +107,9 @@ class Alerting:
         self._core.ledger.remember(
             await self._state.run(store.load_log), await self._state.run(store.load_messages)
         )
-        changes = self._core.remember(await self._state.run(store.load_alerts), now_ms)
+        alerts = await self._state.run(store.load_alerts)
+        acknowledged = await self._state.run(store.load_acknowledgements)
+        changes = self._core.remember(alerts, acknowledged, now_ms)
         await self._journal.write(changes)
         if drive:
             self._driver = asyncio.create_task(self._drive(), name="alerting")
@@ -110,20 +117,17 @@ class Alerting:
     async def stop(self) -> None:
         """Stop within a few seconds. Attempts that do not end in time are made again after the next start."""
         self._is_stopping = True
+        self._attempts.begin_no_more()
         self._wake.set()
         if self._driver is not None:
             await self._driver
-        if self._attempts:
-            _, late = await asyncio.wait(self._attempts, timeout=_LONGEST_FAREWELL_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._attempts.stop()
         await self._journal.catch_up()
 
     async def apply(self, config: AlertmanagerConfig, channels: Channels) -> None:
         """Use a new configuration from now on; groups that it keeps go on undisturbed."""
-        self._channels = _by_lane(channels)
-        changes = self._core.reload(config, _integrations(channels), self._now())
+        self._attempts.use(channels)
+        changes = self._core.reload(config, integrations(channels), self._now())
         await self._journal.write(changes)
         self._wake.set()
 
@@ -165,15 +169,14 @@ class Alerting:
             await asyncio.sleep(0)
             for message in changes.messages:
                 self._core.ledger.outbox.release(message)
-        self._begin_attempts()
+        self._attempts.begin_due()
         if now_ms - self._maintained_ms >= _MAINTAIN_EVERY_MS:
             await self._maintain(now_ms)
         return self._core.next_due_ms()
 
     async def settled(self) -> None:
         """Wait until no attempt is under way."""
-        while self._attempts:
-            await asyncio.wait(set(self._attempts))
+        await self._attempts.settled()
 
     async def _drive(self) -> None:
         while not self._is_stopping:
@@ -213,26 +216,38 @@ class Alerting:
         oldest_ms = now_ms - self._events_kept_ms
         await self._journal.prune_events(oldest_ms, _EVENTS_KEPT)
 
-    # -- attempts ---------------------------------------------------------------------------------------
+    # -- acknowledgements ---------------------------------------------------------------------------------
 
-    def _begin_attempts(self) -> None:
-        if self._is_stopping:
-            return
-        ledger = self._core.ledger
-        for message in ledger.outbox.begin_due(self._now(), ledger.lanes):
-            channel = self._channels[message.to.receiver, message.to.integration]
-            task = asyncio.create_task(self._attempt(message, channel), name=f"notify {message.to.receiver}")
-            self._attempts.add(task)
-            task.add_done_callback(self._attempts.discard)
+    async def acknowledge(
+        self, fingerprints: Iterable[str], created_by: str, comment: str = ""
+    ) -> list[Acknowledgement]:
+        """Somebody looks after these alerts: what is all acknowledged is not repeated. Durable afterwards.
 
-    async def _attempt(self, message: Message, channel: Channel) -> None:
-        began = asyncio.get_running_loop().time()
-        delivery = await _send(channel, message)
-        self._counters.latency_s[message.to.kind] += asyncio.get_running_loop().time() - began
-        changes = self._core.attempt_ended(message, delivery, self._now())
-        await self._journal.write(changes)
-        self._begin_attempts()
-        self._wake.set()
+        Raises UnknownAlert where none of them fires, and WorldFailure where the state could not be written:
+        it holds all the same, but would not survive a crash.
+        """
+        made, changes = self._core.acknowledge(fingerprints, created_by, comment, self._now())
+        if not made:
+            raise UnknownAlert("no alert that fires is meant; what has resolved needs no acknowledgement")
+        await self._must_write(changes)
+        return made
+
+    async def take_back_acknowledgement(self, fingerprint: str, by: str) -> None:
+        """Raises UnknownAlert where the alert is not acknowledged, and WorldFailure."""
+        changes = self._core.take_back_acknowledgement(fingerprint, by, self._now())
+        if not changes:
+            raise UnknownAlert(f"the alert {fingerprint} is not acknowledged")
+        await self._must_write(changes)
+
+    def acknowledgements(self) -> list[Acknowledgement]:
+        """Those that hold, the newest first."""
+        found = self._core.acknowledgements.all()
+        return sorted(found, key=lambda each: (-each.at_ms, each.fingerprint))
+
+    async def _must_write(self, changes: Changes) -> None:
+        failure = await self._journal.write(changes)
+        if failure is not None:
+            raise failure
 
     # -- silences ---------------------------------------------------------------------------------------
 
@@ -326,12 +341,8 @@ class Alerting:
 
     async def try_receiver(self, receiver: str) -> dict[str, Delivery]:
         """Send a test message by each integration of a receiver. Raises UnknownReceiver."""
-        own = {name: channel for (of, name), channel in self._channels.items() if of == receiver}
-        if not own:
-            raise UnknownReceiver(f"receiver {receiver!r}: there is none with an integration")
         message = trial_message(receiver, self._now(), self._core.ledger.external_url)
-        answers = await asyncio.gather(*(_hand_over(each, message) for each in own.values()))
-        return dict(zip(own, answers, strict=True))
+        return await self._attempts.try_receiver(message)
 
     async def search(self, wanted: Search) -> Page:
         """A page of the history of all alerts, newest first."""
@@ -357,44 +368,6 @@ class Alerting:
                 limit=limit,
             )
         )
-
-
-async def _send(channel: Channel, message: Message) -> Delivery:
-    """One attempt, whatever the channel does; a bug in a channel costs no message."""
-    return await _hand_over(channel, message.notification)
-
-
-async def _hand_over(channel: Channel, notification: Notification) -> Delivery:
-    try:
-        return await asyncio.wait_for(channel.send(notification), _LONGEST_ATTEMPT_S)
-    except TimeoutError:
-        return Delivery(False, retry=True, detail=f"no answer within {_LONGEST_ATTEMPT_S:.0f} s")
-    except Exception as bug:
-        _log.exception("notify: %s failed unexpectedly", channel.kind)
-        return Delivery(False, retry=True, detail=f"unexpected {type(bug).__name__}, see the log")
-
-
-def _lanes(channels: Channels) -> list[tuple[LaneId, Channel]]:
-    """Name each channel by its kind and its index among its receiver's channels of that kind."""
-    named: list[tuple[LaneId, Channel]] = []
-    for receiver, own in channels.items():
-        seen: dict[str, int] = {}
-        for channel in own:
-            index = seen.setdefault(channel.kind, 0)
-            seen[channel.kind] += 1
-            named.append(((receiver, f"{channel.kind}[{index}]"), channel))
-    return named
-
-
-def _by_lane(channels: Channels) -> dict[LaneId, Channel]:
-    return dict(_lanes(channels))
-
-
-def _integrations(channels: Channels) -> Integrations:
-    found: dict[str, list[Integration]] = {receiver: [] for receiver in channels}
-    for (receiver, name), channel in _lanes(channels):
-        found[receiver].append(Integration(name, channel.kind, channel.send_resolved))
-    return found
 
 
 def _words(silence: Silence) -> str:

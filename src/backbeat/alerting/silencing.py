@@ -136,7 +136,7 @@ def is_over_broad(matchers: Sequence[Matcher]) -> bool:
 
 
 def _can_become(known: Silence, wanted: Silence, now_ms: int) -> bool:
-    if known.matchers != wanted.matchers:
+    if (known.matchers, known.schedule) != (wanted.matchers, wanted.schedule):
         return False
     state = known.state(now_ms)
     if state is SilenceState.ACTIVE:

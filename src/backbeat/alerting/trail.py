@@ -21,6 +21,8 @@ _SENTENCES = {
     EventKind.FAILED: "{whom} did not take the message, it is tried again{why}{more}",
     EventKind.DEAD: "{whom} refused the message for good{why}{more}",
     EventKind.WITHDRAWN: "the message to {whom} is withdrawn{why}{more}",
+    EventKind.ACKNOWLEDGED: "acknowledged {reason}{more}",
+    EventKind.UNACKNOWLEDGED: "no longer acknowledged{why}{more}",
     EventKind.SILENCE: "silence {reason}{more}",
 }
 

@@ -34,6 +34,8 @@ class AlertStatus:
     silenced_by: tuple[str, ...] = ()
     inhibited_by: tuple[str, ...] = ()
     muted_by: tuple[str, ...] = ()
+    acknowledged_by: str = ""
+    """who looks after it; it is told all the same, and not repeated"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +174,11 @@ def _status(
     if mutings and all(mutings):
         muted_by = tuple(dict.fromkeys(name for names in mutings for name in names))
     state = AlertState.SUPPRESSED if silenced_by or inhibition else AlertState.ACTIVE
-    return AlertStatus(state, silenced_by, (inhibition.source,) if inhibition else (), muted_by)
+    acknowledged = core.acknowledgements.get(entry.fingerprint)
+    return AlertStatus(
+        state,
+        silenced_by,
+        (inhibition.source,) if inhibition else (),
+        muted_by,
+        acknowledged.created_by if acknowledged else "",
+    )

@@ -14,6 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 
 from backbeat.model.alerts import Alert, Notification
+from backbeat.model.severity import rank
 from backbeat.notify.links import dashboard_url, silence_url, web_url
 from backbeat.notify.measure import Measure, measure
 from backbeat.notify.texts import subject
@@ -24,7 +25,6 @@ _LIMIT = 50
 _SHOWN_APART = frozenset(
     ("summary", "description", "message", "runbook_url", "runbook", "dashboard_url", "dashboard")
 )
-_RANKS = {"page": 0, "critical": 0, "error": 1, "warning": 2, "info": 4}
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
     autoescape=True,
@@ -131,7 +131,7 @@ def _sections(message: Notification) -> list[Section]:
 
 def _rank(alert: Alert) -> tuple[int, int]:
     """The worst first, then the oldest."""
-    return _RANKS.get(alert.labels.get("severity").lower(), 3), alert.starts_at_ms
+    return rank(alert.labels.get("severity")), alert.starts_at_ms
 
 
 def _told(alert: Alert, message: Notification) -> Told:
@@ -166,7 +166,7 @@ def _told(alert: Alert, message: Notification) -> Told:
 
 
 def _tone(severity: str) -> str:
-    return {0: "critical", 1: "critical", 4: "info"}.get(_RANKS.get(severity.lower(), 2), "warning")
+    return {0: "critical", 1: "critical", 4: "info"}.get(rank(severity), "warning")
 
 
 def _duration(ms: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from backbeat.config.alertmanager import TimeInterval
+from backbeat.config.interval_clock import contains
 from backbeat.model.alerts import Alert, Notification
 from backbeat.model.labels import NO_LABELS, Labels
 from backbeat.model.matchers import Matcher
@@ -82,7 +84,10 @@ class SilenceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Mutes alerts that all matchers accept, from `starts_at_ms` until before `ends_at_ms`."""
+    """Mutes alerts that all matchers accept, from `starts_at_ms` until before `ends_at_ms`.
+
+    schedule: where it has one, it mutes only in these intervals; outside of them it is pending again.
+    """
 
     id: str
     matchers: tuple[Matcher, ...]
@@ -92,11 +97,24 @@ class Silence:
     created_by: str = ""
     comment: str = ""
     annotations: Labels = NO_LABELS
+    schedule: tuple[TimeInterval, ...] = ()
 
     def state(self, now_ms: int) -> SilenceState:
-        if now_ms < self.starts_at_ms:
-            return SilenceState.PENDING
-        return SilenceState.ACTIVE if now_ms < self.ends_at_ms else SilenceState.EXPIRED
+        if now_ms >= self.ends_at_ms:
+            return SilenceState.EXPIRED
+        is_due = not self.schedule or any(contains(interval, now_ms) for interval in self.schedule)
+        return SilenceState.ACTIVE if is_due and now_ms >= self.starts_at_ms else SilenceState.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Somebody looks after a firing alert: it is not repeated until it resolves or its severity rises."""
+
+    fingerprint: str
+    labels: Labels
+    created_by: str
+    comment: str
+    at_ms: int
 
 
 class EventKind(StrEnum):
@@ -119,6 +137,9 @@ class EventKind(StrEnum):
     WITHDRAWN = "withdrawn"
     SILENCE = "silence"
     """a silence was made, changed or expired"""
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    """an acknowledgement is over, and why"""
 
 
 @dataclass(frozen=True, slots=True)

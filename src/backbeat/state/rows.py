@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Row, Table
 
+from backbeat.config.schedule import InvalidSchedule, schedule_from
 from backbeat.model.alerts import Alert
 from backbeat.model.errors import BackbeatError
 from backbeat.state import tables
 from backbeat.state.codec import labels_from, matchers_from, names_from, notification_from
 from backbeat.state.records import (
+    Acknowledgement,
     Destination,
     Event,
     EventKind,
@@ -42,7 +44,7 @@ def _reads(table: Table) -> Callable[[Callable[[Row[Any]], T]], Callable[[Row[An
                 for name, kind in kinds.items():
                     if type(getattr(row, name)) is not kind:
                         raise TypeError(f"{name} is no {kind.__name__}")
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError, InvalidSchedule) as error:
                 raise DamagedRow(f"a row of {table.name} is damaged: {error}") from error
             return record
 
@@ -107,7 +109,18 @@ def silence_of(row: Row[Any]) -> Silence:
         row.created_by,
         row.comment,
         labels_from(row.annotations),
+        schedule_from(row.schedule),
     )
+
+
+@_reads(tables.acknowledgements)
+def acknowledgement_of(row: Row[Any]) -> Acknowledgement:
+    return Acknowledgement(row.fingerprint, labels_from(row.labels), row.created_by, row.comment, row.at_ms)
+
+
+@_reads(tables.signing_keys)
+def signing_key_of(row: Row[Any]) -> bytes:
+    return bytes.fromhex(row.key)
 
 
 @_reads(tables.alert_events)
@@ -130,6 +143,8 @@ READERS: Mapping[Table, Callable[[Any], object]] = {
     tables.notification_log: log_entry_of,
     tables.outbox: message_of,
     tables.silences: silence_of,
+    tables.acknowledgements: acknowledgement_of,
+    tables.signing_keys: signing_key_of,
     tables.alert_events: event_of,
 }
 

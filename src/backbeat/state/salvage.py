@@ -118,7 +118,7 @@ def _mend_header(path: Path) -> None:
 
 def _readable(source: sqlite3.Connection, table: Table) -> Iterator[dict[str, Any]]:
     """The sound rows from the first on, and where one cannot be passed, from the last back to it."""
-    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    columns = ", ".join(_columns(source, table))
     last = -(2**63)
     for direction in ("ASC", "DESC"):
         try:
@@ -134,6 +134,19 @@ def _readable(source: sqlite3.Connection, table: Table) -> Iterator[dict[str, An
             return
         except sqlite3.Error:
             continue
+
+
+def _columns(source: sqlite3.Connection, table: Table) -> Iterator[str]:
+    """What to ask for each column; of one that an older file has not got, its default."""
+    try:
+        rows = source.execute(f"PRAGMA table_info({table.name})").fetchall()
+        known = {bytes(name).decode("utf-8", "replace") for _, name, *_ in rows}
+    except sqlite3.Error:
+        known = set()
+    for column in table.columns:
+        default = getattr(column.server_default, "arg", None)
+        is_newer = known and column.name not in known and default is not None
+        yield f"'{default}'" if is_newer else f'"{column.name}"'
 
 
 def _sound(table: Table, values: list[Any]) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@ into one transaction (`State.run`)."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import itemgetter
@@ -11,10 +12,20 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Table, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from backbeat.config.schedule import schedule_text
 from backbeat.state import tables
 from backbeat.state.codec import labels_text, matchers_text, names_text, notification_text
-from backbeat.state.records import Destination, Event, EventKind, LogEntry, Message, Silence, StoredAlert
-from backbeat.state.rows import alert_of, event_of, log_entry_of, message_of, silence_of
+from backbeat.state.records import (
+    Acknowledgement,
+    Destination,
+    Event,
+    EventKind,
+    LogEntry,
+    Message,
+    Silence,
+    StoredAlert,
+)
+from backbeat.state.rows import acknowledgement_of, alert_of, event_of, log_entry_of, message_of, silence_of
 
 _CHUNK = 500
 
@@ -40,9 +51,7 @@ def save_alerts(connection: Connection, alerts: Iterable[StoredAlert]) -> None:
 
 
 def delete_alerts(connection: Connection, fingerprints: Sequence[str]) -> None:
-    for start in range(0, len(fingerprints), _CHUNK):
-        chunk = fingerprints[start : start + _CHUNK]
-        connection.execute(delete(tables.alerts).where(tables.alerts.c.fingerprint.in_(chunk)))
+    _delete_by_fingerprint(connection, tables.alerts, fingerprints)
 
 
 def load_alerts(connection: Connection) -> list[StoredAlert]:
@@ -140,6 +149,7 @@ def save_silence(connection: Connection, silence: Silence) -> None:
                 "created_by": silence.created_by,
                 "comment": silence.comment,
                 "annotations": labels_text(silence.annotations),
+                "schedule": schedule_text(silence.schedule),
             }
         ],
     )
@@ -151,6 +161,40 @@ def delete_silences_ended_before(connection: Connection, before_ms: int) -> None
 
 def load_silences(connection: Connection) -> list[Silence]:
     return [silence_of(row) for row in connection.execute(select(tables.silences))]
+
+
+def save_acknowledgements(connection: Connection, acknowledgements: Iterable[Acknowledgement]) -> None:
+    _upsert(
+        connection,
+        tables.acknowledgements,
+        [
+            {
+                "fingerprint": each.fingerprint,
+                "labels": labels_text(each.labels),
+                "created_by": each.created_by,
+                "comment": each.comment,
+                "at_ms": each.at_ms,
+            }
+            for each in acknowledgements
+        ],
+    )
+
+
+def delete_acknowledgements(connection: Connection, fingerprints: Sequence[str]) -> None:
+    _delete_by_fingerprint(connection, tables.acknowledgements, fingerprints)
+
+
+def load_acknowledgements(connection: Connection) -> list[Acknowledgement]:
+    return [acknowledgement_of(row) for row in connection.execute(select(tables.acknowledgements))]
+
+
+def signing_key(connection: Connection, purpose: str) -> bytes:
+    """The key for signatures of one purpose: made when it is first asked for, the same ever after."""
+    keys = tables.signing_keys
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    fresh = {"purpose": purpose, "key": secrets.token_hex(32)}
+    connection.execute(dialect.insert(keys).values(fresh).on_conflict_do_nothing())
+    return bytes.fromhex(connection.execute(select(keys.c.key).where(keys.c.purpose == purpose)).scalar_one())
 
 
 def add_events(connection: Connection, events: Sequence[Event]) -> None:
@@ -223,6 +267,12 @@ def prune_events(connection: Connection, before_ms: int, keep_newest: int) -> No
 
 def _destination_columns(to: Destination) -> dict[str, str]:
     return {"group_key": to.group_key, "receiver": to.receiver, "integration": to.integration}
+
+
+def _delete_by_fingerprint(connection: Connection, table: Table, fingerprints: Sequence[str]) -> None:
+    for start in range(0, len(fingerprints), _CHUNK):
+        chunk = fingerprints[start : start + _CHUNK]
+        connection.execute(delete(table).where(table.c.fingerprint.in_(chunk)))
 
 
 def _upsert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:

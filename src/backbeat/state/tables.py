@@ -66,6 +66,24 @@ silences = Table(
     Column("created_by", Text, nullable=False),
     Column("comment", Text, nullable=False),
     Column("annotations", Text, nullable=False),
+    Column("schedule", Text, nullable=False, server_default=""),
+)
+
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("fingerprint", String(16), primary_key=True),
+    Column("labels", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("purpose", String(32), primary_key=True),
+    Column("key", Text, nullable=False),
 )
 
 alert_events = Table(

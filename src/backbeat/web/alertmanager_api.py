@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -103,7 +104,7 @@ class AlertmanagerAPI:
         if not isinstance(body, dict):
             raise BadParameter("the body must be a JSON object describing a silence")
         _require(body, ("comment", "createdBy", "endsAt", "matchers", "startsAt"), "")
-        silence = _silence_of(body)
+        silence = self._with_schedule(_silence_of(body))
         confirmed = (await Parameters.of(request)).text("confirmed") == "true"
         kept = await self._alerting.set_silence(silence, confirmed=confirmed)
         return _answer(request, {"silenceID": kept.id})
@@ -146,6 +147,16 @@ class AlertmanagerAPI:
             },
         }
         return _answer(request, body)
+
+    def _with_schedule(self, silence: Silence) -> Silence:
+        """This API knows of no schedules; whoever changes a silence by it leaves the schedule as it is."""
+        if not silence.id:
+            return silence
+        try:
+            known = self._alerting.silence(silence.id)
+        except UnknownSilence:
+            return silence
+        return replace(silence, schedule=known.schedule)
 
     def _silence(self, one: Silence) -> dict[str, Any]:
         return {

@@ -1,29 +1,24 @@
-"""Backbeat's own API for those on call: history, an alert's trail, its way, silences tried out."""
+"""Backbeat's own API for those on call: history, an alert's trail, its way, receivers tried out."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from backbeat.alerting import Alerting, AlertView, Filter, Search, Way
-from backbeat.alerting.trail import words
-from backbeat.config.matcher_syntax import MatcherError, parse_matchers
+from backbeat.alerting import Alerting, Search, Way
 from backbeat.model.clock import Now
 from backbeat.model.durations import parse_duration
 from backbeat.model.errors import DurationError
 from backbeat.model.labels import Labels
-from backbeat.model.matchers import Matcher
 from backbeat.state.records import Event
-from backbeat.web.ingest_api import read_body
-from backbeat.web.moments import rfc3339
+from backbeat.web.bodies import matchers_of
+from backbeat.web.oncall_views import event_fields, quiet_fields
 from backbeat.web.params import BadParameter, Parameters, parse_time
 from backbeat.web.responses import success
 
-_MAX_BODY_BYTES = 1 << 20
 _ROOT = "/api/backbeat/v1"
 
 
@@ -40,7 +35,6 @@ class OnCallAPI:
             Route(f"{_ROOT}/alerts/{{alert}}/trail", self.trail, methods=["GET"]),
             Route(f"{_ROOT}/route", self.route, methods=["GET"]),
             Route(f"{_ROOT}/receivers/{{receiver}}/test", self.try_receiver, methods=["POST"]),
-            Route(f"{_ROOT}/silences/preview", self.preview_silence, methods=["POST"]),
         ]
 
     async def history(self, request: Request) -> Response:
@@ -49,14 +43,14 @@ class OnCallAPI:
             Search(
                 since_ms=self._moment(params, "since"),
                 until_ms=self._moment(params, "until"),
-                matchers=_matchers(params.all("match")),
+                matchers=matchers_of(params.all("match"), "match"),
                 text=params.text("text"),
                 before=params.count("before") or 0,
                 limit=params.count("limit") or 100,
             )
         )
         return success(
-            request, {"events": [_event(each) for each in page.events], "nextBefore": page.next_before}
+            request, {"events": [event_fields(each) for each in page.events], "nextBefore": page.next_before}
         )
 
     async def trail(self, request: Request) -> Response:
@@ -78,8 +72,8 @@ class OnCallAPI:
                     "fingerprint": fingerprint,
                     "labels": dict(view.alert.labels) if view else _labels_of(events, fingerprint),
                     "firing": view is not None,
-                    "trail": [_event(each) for each in events],
-                    "now": _present(view) if view else None,
+                    "trail": [event_fields(each) for each in events],
+                    "now": quiet_fields(view) if view else None,
                 }
             )
         return success(request, trails)
@@ -110,21 +104,6 @@ class OnCallAPI:
             [{"integration": name, "ok": each.ok, "answer": each.detail} for name, each in answers.items()],
         )
 
-    async def preview_silence(self, request: Request) -> Response:
-        """Which firing alerts a silence with these matchers would mute now."""
-        raw = await read_body(request, _MAX_BODY_BYTES)
-        if raw is None:
-            raise BadParameter(f"the body is larger than {_MAX_BODY_BYTES} bytes")
-        try:
-            body = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            raise BadParameter(f"the body is not JSON: {error}") from None
-        wanted = body.get("matchers") if isinstance(body, dict) else None
-        if not wanted or not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
-            raise BadParameter('matchers: expected a list of texts such as ["alertname=\\"X\\""]')
-        found = await self._alerting.alerts_unhurried(Filter(matchers=_matchers(wanted)))
-        return success(request, {"wouldMute": [_alert(view) for view in found]})
-
     def _moment(self, params: Parameters, name: str) -> int:
         """A moment, or how long ago; 0 where it is not given."""
         text = params.text(name)
@@ -136,50 +115,9 @@ class OnCallAPI:
             return parse_time(text, name)
 
 
-def _matchers(texts: list[str]) -> list[Matcher]:
-    try:
-        return [matcher for text in texts for matcher in parse_matchers(text)]
-    except MatcherError as error:
-        raise BadParameter(f"match: {error}") from None
-
-
 def _labels_of(events: list[Event], fingerprint: str) -> dict[str, str]:
     own = (each.labels for each in events if each.fingerprint == fingerprint and each.labels)
     return dict(next(own, Labels()))
-
-
-def _event(event: Event) -> dict[str, Any]:
-    return {
-        "at": rfc3339(event.at_ms),
-        "kind": event.kind.value,
-        "words": words(event),
-        "fingerprint": event.fingerprint,
-        "groupKey": event.group_key,
-        "receiver": event.receiver,
-        "integration": event.integration,
-        "reason": event.reason,
-        "detail": event.detail,
-        "labels": dict(event.labels),
-    }
-
-
-def _alert(view: AlertView) -> dict[str, Any]:
-    return {
-        "fingerprint": view.fingerprint,
-        "labels": dict(view.alert.labels),
-        "annotations": dict(view.alert.annotations),
-        "startsAt": rfc3339(view.alert.starts_at_ms),
-        "receivers": list(view.receivers),
-        **_present(view),
-    }
-
-
-def _present(view: AlertView) -> dict[str, Any]:
-    return {
-        "silencedBy": list(view.status.silenced_by),
-        "inhibitedBy": list(view.status.inhibited_by),
-        "mutedBy": list(view.status.muted_by),
-    }
 
 
 def _way(way: Way) -> dict[str, Any]:

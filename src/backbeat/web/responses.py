@@ -9,6 +9,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from backbeat.alerting import InvalidSilence, UnknownAlert, UnknownSilence
+from backbeat.config.schedule import InvalidSchedule
 from backbeat.model.errors import BackbeatError
 from backbeat.model.results import QueryError
 from backbeat.web.params import BadParameter
@@ -23,6 +25,14 @@ STATUS_OF_KIND = {
     "internal": 500,
     "not_acceptable": 406,
 }
+_KINDS: tuple[tuple[type[Exception], str], ...] = (
+    (BadParameter, "bad_data"),
+    (InvalidSilence, "bad_data"),
+    (InvalidSchedule, "bad_data"),
+    (UnknownAlert, "not_found"),
+    (UnknownSilence, "not_found"),
+    (BackbeatError, "execution"),
+)
 _COMPRESS_FROM_BYTES = 2048
 
 
@@ -51,8 +61,7 @@ def on_error(request: Request, error: Exception) -> Response:
     """What the API answers for an error of ours."""
     if isinstance(error, QueryError):
         return failure(request, error.kind, str(error))
-    if isinstance(error, BadParameter):
-        return failure(request, "bad_data", str(error))
-    if isinstance(error, BackbeatError):
-        return failure(request, "execution", str(error))
+    for known, kind in _KINDS:
+        if isinstance(error, known):
+            return failure(request, kind, str(error))
     return failure(request, "internal", f"internal error: {type(error).__name__}; see Backbeat's log")
