@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from config_fixtures import Load, Mistakes
 
-from backbeat.config.alertmanager import EmailConfig, OtherChannel, SlackConfig, TimeRange, WebhookConfig
+from backbeat.config.alertmanager import EmailConfig, SlackConfig, TimeRange, WebhookConfig
 from backbeat.config.http_client import SecretSource
+from backbeat.config.pagers import PagerdutyConfig
 from backbeat.config.secret import Secret
 
 TAIL = "receivers: [{name: a}]\n"
@@ -122,7 +123,7 @@ def test_slack_by_webhook_and_by_token(load: Load) -> None:
     assert bot.app_token == SecretSource(Secret("tok"))
 
 
-def test_webhooks_and_what_backbeat_cannot_send_yet(load: Load) -> None:
+def test_webhooks_and_a_pager(load: Load) -> None:
     text = (
         RECEIVER
         + "  webhook_configs: [{url: 'http://h/x', max_alerts: 3, timeout: 2s},"
@@ -135,8 +136,7 @@ def test_webhooks_and_what_backbeat_cannot_send_yet(load: Load) -> None:
     assert first == WebhookConfig(SecretSource(Secret("http://h/x")), 3, 2000, send_resolved=True)
     assert isinstance(second, WebhookConfig)
     assert not second.send_resolved
-    assert other == OtherChannel("pagerduty", send_resolved=True)
-    assert "pagerduty_configs is read but not yet supported" in config.warnings[0]
+    assert other == PagerdutyConfig(routing_key=SecretSource(Secret("k")))
 
 
 def test_time_intervals(load: Load) -> None:

@@ -14,7 +14,6 @@ from backbeat.config.alertmanager import (
     AlertmanagerConfig,
     EmailConfig,
     Integration,
-    OtherChannel,
     Receiver,
     Route,
     SlackConfig,
@@ -172,8 +171,3 @@ async def test_mail_refusals(session: ClientSession, mailbox: SimpleNamespace) -
     assert "STARTTLS" in strict.detail
     injected = EmailConfig("a@x.org\r\nb: c", "bb@x.org", mailbox.host, require_tls=False)
     assert "line breaks" in (await channel(session, injected).send(message())).detail
-
-
-async def test_unsupported_channel_says_so(session: ClientSession) -> None:
-    delivery = await channel(session, OtherChannel("pagerduty")).send(message())
-    assert (delivery.retry, delivery.detail) == (False, "pagerduty is not supported yet")

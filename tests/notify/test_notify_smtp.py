@@ -20,6 +20,7 @@ from backbeat.config.http_client import TLS, SecretSource
 from backbeat.config.secret import Secret
 from backbeat.model.alerts import Alert, Notification
 from backbeat.model.labels import Labels
+from backbeat.notify.channel import Tools
 from backbeat.notify.email import EmailChannel
 from backbeat.notify.texts import Texts
 
@@ -38,7 +39,7 @@ def notification(**annotations: str) -> Notification:
 
 def channel(host: str, **settings: Any) -> EmailChannel:
     settings = {"require_tls": False, **settings}
-    return EmailChannel(EmailConfig("on-call@x.org", "bb@x.org", host, **settings), Texts())
+    return EmailChannel(EmailConfig("on-call@x.org", "bb@x.org", host, **settings), Tools(None, Texts()))  # type: ignore[arg-type]
 
 
 def secret(text: str) -> SecretSource:
@@ -290,7 +291,7 @@ async def test_template_files_replace_the_default_mail(inbox: SimpleNamespace, t
     own = tmp_path / "own.tmpl"
     own.write_text('{{ define "email.default.html" }}<b>{{ .CommonLabels.alertname }}</b>{{ end }}')
     config = EmailConfig("a@x.org", "bb@x.org", inbox.host, require_tls=False)
-    assert (await EmailChannel(config, Texts([str(own)])).send(notification())).ok
+    assert (await EmailChannel(config, Tools(None, Texts([str(own)]))).send(notification())).ok
     assert inbox.mails[0].get_body(("html",)).get_content().strip() == "<b>Slow</b>"
 
 
@@ -304,6 +305,6 @@ async def test_a_broken_template_costs_no_mail(inbox: SimpleNamespace) -> None:
 
 async def test_a_broken_address_is_said(inbox: SimpleNamespace) -> None:
     config = EmailConfig("{{ .Nope.No }}", "bb@x.org", inbox.host, require_tls=False)
-    delivery = await EmailChannel(config, Texts()).send(notification())
+    delivery = await EmailChannel(config, Tools(None, Texts())).send(notification())
     assert (delivery.ok, delivery.retry) == (False, False)
     assert "address" in delivery.detail

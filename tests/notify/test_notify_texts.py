@@ -1,6 +1,7 @@
 """What messages say: measures, links, the default templates beside Alertmanager's own, Slack's payload."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,17 +9,21 @@ from urllib.parse import quote
 
 import pytest
 
-from backbeat.config.alertmanager import SlackConfig, SlackField
+from backbeat.config.alertmanager import SlackConfig
+from backbeat.config.chats import ChatField
 from backbeat.config.http_client import NO_SECRET
 from backbeat.model.alerts import Alert, Delivery, Notification
 from backbeat.model.labels import Labels
 from backbeat.notify import mail
+from backbeat.notify.channel import Tools
+from backbeat.notify.http import Answer
 from backbeat.notify.measure import Unit, measure, quantity
 from backbeat.notify.slack import SlackChannel, _understood
 from backbeat.notify.texts import Texts
 
 NOW_MS = 1_700_000_000_000
 URL = "http://bb.example"
+PRODUCT = '{{ define "__alertmanager" }}X{{ end }}{{ define "__alertmanagerURL" }}http://x{{ end }}'
 DEFAULTS = Path("/usr/share/prometheus/alertmanager/default.tmpl")
 
 
@@ -144,7 +149,7 @@ def test_a_thousand_alerts_make_a_mail_of_bearable_size() -> None:
 def test_slack_says_what_is_wrong() -> None:
     config = SlackConfig(NO_SECRET, channel="#alerts")
     told = message(alert(severity="critical", i="a"), alert(severity="critical", i="b<c"))
-    payload = SlackChannel(config, None, Texts()).payload(told)  # type: ignore[arg-type]
+    payload = SlackChannel(config, Tools(None, Texts())).payload(told)  # type: ignore[arg-type]
     assert payload["channel"] == "#alerts"
     (attachment,) = payload["attachments"]  # type: ignore[misc]
     assert attachment["color"] == "danger"
@@ -167,7 +172,7 @@ def test_slack_says_what_is_wrong() -> None:
     ],
 )
 def test_slack_colours(severity: str, ended: bool, colour: str) -> None:
-    channel = SlackChannel(SlackConfig(NO_SECRET), None, Texts())  # type: ignore[arg-type]
+    channel = SlackChannel(SlackConfig(NO_SECRET), Tools(None, Texts()))  # type: ignore[arg-type]
     (attachment,) = channel.payload(message(alert(severity=severity, ended=ended)))["attachments"]  # type: ignore[misc]
     assert attachment["color"] == colour
 
@@ -180,10 +185,10 @@ def test_slack_as_configured(tmp_path: Path) -> None:
         channel="{{ .Nope.No }}",
         color='{{ if eq .Status "firing" }}#abcdef{{ end }}',
         text="{{ range .Alerts.Firing }}{{ .Annotations.summary }}{{ end }}",
-        fields=(SlackField("Severity", "{{ .CommonLabels.severity }}", True),),
+        fields=(ChatField("Severity", "{{ .CommonLabels.severity }}", True),),
         message_text="hello",
     )
-    payload = SlackChannel(config, None, Texts([str(own)])).payload(message(alert(severity="info")))  # type: ignore[arg-type]
+    payload = SlackChannel(config, Tools(None, Texts([str(own)]))).payload(message(alert(severity="info")))  # type: ignore[arg-type]
     assert "channel" not in payload
     assert payload["text"] == "hello"
     (attachment,) = payload["attachments"]  # type: ignore[misc]
@@ -205,7 +210,7 @@ def test_slack_as_configured(tmp_path: Path) -> None:
     ],
 )
 def test_slack_refuses_with_200(said: str, ok: bool, retry: bool) -> None:
-    found = _understood(Delivery(True, detail=f"HTTP status 200: {said}"))
+    found = _understood(Answer(Delivery(True), 200, said.encode()))
     assert (found.ok, found.retry) == (ok, retry)
 
 
@@ -219,14 +224,13 @@ def test_default_templates_beside_those_of_alertmanager(tmp_path: Path, common: 
         alert(severity="critical", job="api", instance="a"),
         alert(severity="critical" if common else "info", job="api", instance="b", ended=True),
     )
-    names = ["__subject", "slack.default.title", "slack.default.pretext"]
-    names += ["pagerduty.default.description", "opsgenie.default.message", "slack.default.text"]
+    names = [name for name in re.findall(r'define "([^"]+)"', DEFAULTS.read_text()) if "html" not in name]
+    lists = {"__text_alert_list", "__text_alert_list_markdown", "pagerduty.default.instances"}
+    calls = (f'{{{{ template "{name}" {".Alerts.Firing" if name in lists else "."} }}}}' for name in names)
+    text = PRODUCT + "".join(f"<{name}>{call}" for name, call in zip(names, calls, strict=True))
     (tmp_path / "data.json").write_text(json.dumps(_data(told)))
-    for name in names:
-        text = f'{{{{ template "{name}" . }}}}'
-        assert Texts().strict(text, told) == _amtool(tmp_path, text), name
-    listed = '{{ template "__text_alert_list" .Alerts.Firing }}'
-    assert Texts().strict(listed, told) == _amtool(tmp_path, listed)
+    assert len(names) > 30
+    assert Texts().strict(text, told) == _amtool(tmp_path, text)
 
 
 def _amtool(folder: Path, text: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from backbeat.config.chats import ChatConfig, ChatField
 from backbeat.config.http_client import NO_SECRET, TLS, HTTPClient, SecretSource
+from backbeat.config.pagers import PagerConfig
 from backbeat.model.matchers import Matcher
 
 
@@ -57,20 +59,26 @@ class EmailConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class SlackField:
-    title: str
-    value: str
-    short: bool | None = None
+class SlackConfirm:
+    """Asked before an action is taken."""
+
+    text: str = ""
+    title: str = ""
+    ok_text: str = ""
+    dismiss_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SlackAction:
-    type: str
-    text: str
+    """A link, or where it has no URL, a button with a name."""
+
+    type: str = ""
+    text: str = ""
     url: str = ""
     style: str = ""
     name: str = ""
     value: str = ""
+    confirm: SlackConfirm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,7 @@ class SlackConfig:
     link_names: bool = False
     short_fields: bool = False
     mrkdwn_in: tuple[str, ...] = ()
-    fields: tuple[SlackField, ...] = ()
+    fields: tuple[ChatField, ...] = ()
     actions: tuple[SlackAction, ...] = ()
     app_token: SecretSource = NO_SECRET
     """where set, `api_url` is the URL of Slack's API, and this logs in there as a bearer token"""
@@ -112,19 +120,13 @@ class WebhookConfig:
     """a template since it may hold {{ }}"""
     max_alerts: int = 0
     timeout_ms: int = 0
+    payload: object = None
+    """instead of Alertmanager's JSON; every text in it is a template"""
     http: HTTPClient = field(default_factory=HTTPClient)
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class OtherChannel:
-    """A valid integration that Backbeat cannot send to yet, e.g. `pagerduty`."""
-
-    kind: str
-    send_resolved: bool = True
-
-
-Integration = EmailConfig | SlackConfig | WebhookConfig | OtherChannel
+Integration = EmailConfig | SlackConfig | WebhookConfig | PagerConfig | ChatConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from backbeat.config.alertmanager import AlertmanagerConfig, InhibitRule, Receiver, Route
 from backbeat.config.alertmanager_fields import matchers
 from backbeat.config.findings import nearest_names
-from backbeat.config.integrations import SUPPORTED, integrations
+from backbeat.config.integrations import integrations
 from backbeat.config.nodes import is_null
 from backbeat.config.receiver_fields import RECEIVERS
 from backbeat.config.schema import Section, duplicates, quoted
@@ -115,8 +115,6 @@ def check_alertmanager(section: Section) -> None:
 
 def _check_integrations(receiver: Section, kind: str, shared: Section | None) -> None:
     items = receiver.get(kind) or ()
-    if items and kind not in SUPPORTED:
-        receiver.warn(kind, f"{kind} is read but not yet supported: nobody is notified through it")
     nodes = receiver.item_nodes(kind)
     for index, node in enumerate(nodes):
         item = items[index] if index < len(items) else None

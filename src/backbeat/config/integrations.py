@@ -1,145 +1,105 @@
 """From the integrations of a receiver to their typed values, filled in from `global`.
 
-In:  sections that were read without mistakes. Out: `EmailConfig`, `SlackConfig`, `WebhookConfig`, and
-`OtherChannel` for what Backbeat cannot send yet.
+In:  sections that were read without mistakes. Out: a settings dataclass for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from backbeat.config.alertmanager import (
-    EmailConfig,
-    Integration,
-    OtherChannel,
-    SlackAction,
-    SlackConfig,
-    SlackField,
-    WebhookConfig,
+from backbeat.config.alertmanager import EmailConfig, Integration, SlackConfig, WebhookConfig
+from backbeat.config.chats import (
+    AppriseConfig,
+    DiscordConfig,
+    MattermostConfig,
+    MsteamsConfig,
+    Msteamsv2Config,
+    RocketchatConfig,
+    TelegramConfig,
+    WebexConfig,
+    WechatConfig,
 )
-from backbeat.config.http_client import NO_SECRET, HTTPClient, SecretSource
-from backbeat.config.http_fields import http_client, secret_source, tls
-from backbeat.config.receiver_fields import RECEIVERS, SEND_RESOLVED_BY_DEFAULT, canonical_header
+from backbeat.config.filling import Inherited, filled
+from backbeat.config.http_client import NO_SECRET, SecretSource
+from backbeat.config.http_fields import secret_source, tls
+from backbeat.config.pagers import (
+    IncidentioConfig,
+    JiraConfig,
+    OpsgenieConfig,
+    PagerdutyConfig,
+    PushoverConfig,
+    SnsConfig,
+    VictoropsConfig,
+)
+from backbeat.config.receiver_fields import RECEIVERS, canonical_header
 from backbeat.config.schema import Section
 from backbeat.config.secret import Secret
 
 DEFAULT_SLACK_APP_URL = "https://slack.com/api/chat.postMessage"
 _IMPLICIT_TLS_PORT = "465"
+Build = Callable[[Section | None, Section | None], Iterable[Integration]]
+"""From the section (None where it is null) and `global`."""
 
 
 def integrations(receiver: Section, shared: Section | None) -> tuple[Integration, ...]:
     """Every integration of a receiver, in the order in which Alertmanager keeps them."""
-    found: list[Integration] = []
-    for kind in _ORDER:
-        items = receiver.get(kind) or ()
-        build = SUPPORTED.get(kind)
-        for item in items:
-            if build is None:
-                default = kind in SEND_RESOLVED_BY_DEFAULT
-                resolved = item.get("send_resolved", default) if item is not None else default
-                found.append(OtherChannel(kind.removesuffix("_configs"), resolved))
-            else:
-                found.append(build(item, shared))
-    return tuple(found)
+    return tuple(
+        made for kind in _ORDER for item in receiver.get(kind) or () for made in _BUILDERS[kind](item, shared)
+    )
 
 
-def _shared(shared: Section | None, name: str) -> object:
-    return shared.get(name) if shared is not None else None
+def _plainly(kind: type[Integration], inherited: Inherited | None = None) -> Build:
+    def build(own: Section | None, shared: Section | None) -> Iterable[Integration]:
+        yield filled(kind, own, shared, inherited)
+
+    return build
 
 
-def _text(own: Section | None, name: str, shared: Section | None, shared_name: str, default: str = "") -> str:
-    for value in (own.get(name) if own is not None else None, _shared(shared, shared_name)):
-        if isinstance(value, str) and value:
-            return value
-    return default
-
-
-def _flag(own: Section | None, name: str, shared: Section | None, shared_name: str) -> bool | None:
-    if own is not None and isinstance(value := own.get(name), bool):
-        return value
-    value = _shared(shared, shared_name)
-    return value if isinstance(value, bool) else None
-
-
-def _secret(own: Section | None, name: str, shared: Section | None, shared_name: str) -> SecretSource:
-    """The integration's own secret, inline or in a file, else the one of `global`."""
-    given = secret_source(own, name, f"{name}_file") if own is not None else NO_SECRET
-    if given or shared is None:
-        return given
-    return secret_source(shared, shared_name, f"{shared_name}_file")
-
-
-def _http(own: Section | None, shared: Section | None) -> HTTPClient:
-    section = own.get("http_config") if own is not None else None
-    if section is None and shared is not None:
-        section = shared.get("http_config")
-    return http_client(section)
-
-
-def _email(own: Section | None, shared: Section | None) -> EmailConfig:
+def _email(own: Section | None, shared: Section | None) -> Iterable[Integration]:
     assert own is not None  # a null entry is a mistake
-    smarthost = _text(own, "smarthost", shared, "smtp_smarthost")
-    implicit = _flag(own, "force_implicit_tls", shared, "smtp_force_implicit_tls")
-    required = _flag(own, "require_tls", shared, "smtp_require_tls")
-    tls_section = own.get("tls_config")
-    if tls_section is None and shared is not None:
-        tls_section = shared.get("smtp_tls_config")
+
+    def either(name: str, shared_name: str) -> object:
+        for section, field in ((own, name), (shared, shared_name)):
+            if section is not None and (value := section.get(field)) is not None:
+                return value
+        return None
+
+    implicit = either("force_implicit_tls", "smtp_force_implicit_tls")
+    required = either("require_tls", "smtp_require_tls")
+    tls_section = either("tls_config", "smtp_tls_config")
     threading = own.get("threading")
-    return EmailConfig(
-        to=own.get("to", ""),
-        from_=_text(own, "from", shared, "smtp_from"),
-        smarthost=smarthost,
-        hello=_text(own, "hello", shared, "smtp_hello", "localhost"),
-        auth_username=_text(own, "auth_username", shared, "smtp_auth_username"),
-        auth_password=_secret(own, "auth_password", shared, "smtp_auth_password"),
-        auth_secret=_secret(own, "auth_secret", shared, "smtp_auth_secret"),
-        auth_identity=_text(own, "auth_identity", shared, "smtp_auth_identity"),
+    mail = filled(
+        EmailConfig,
+        own,
+        shared,
+        _MAIL_INHERITS,
         headers=tuple((canonical_header(name), value) for name, value in own.get("headers") or ()),
-        html=own.get("html"),
-        text=own.get("text"),
-        require_tls=True if required is None else required,
-        implicit_tls=smarthost.rpartition(":")[2] == _IMPLICIT_TLS_PORT if implicit is None else implicit,
-        tls=tls(tls_section),
-        send_resolved=own.get("send_resolved", False),
+        require_tls=required is None or required is True,
+        tls=tls(tls_section if isinstance(tls_section, Section) else None),
         thread_by=threading.get("thread_by_date", "") if threading and threading.get("enabled") else "",
     )
+    if implicit is None:
+        implicit = mail.smarthost.rpartition(":")[2] == _IMPLICIT_TLS_PORT
+    yield replace(mail, implicit_tls=implicit is True)
 
 
-def _slack(own: Section | None, shared: Section | None) -> SlackConfig:
-    url, token = _slack_login(own, shared)
-    if own is None:
-        return SlackConfig(api_url=url, app_token=token, http=_http(None, shared))
-    return SlackConfig(
-        api_url=url,
-        app_token=token,
-        channel=own.get("channel", ""),
-        username=own.get("username"),
-        color=own.get("color"),
-        title=own.get("title"),
-        title_link=own.get("title_link"),
-        pretext=own.get("pretext"),
-        text=own.get("text"),
-        fallback=own.get("fallback"),
-        footer=own.get("footer"),
-        callback_id=own.get("callback_id"),
-        icon_emoji=own.get("icon_emoji"),
-        icon_url=own.get("icon_url"),
-        image_url=own.get("image_url"),
-        thumb_url=own.get("thumb_url"),
-        link_names=own.get("link_names", False),
-        short_fields=own.get("short_fields", False),
-        mrkdwn_in=own.get("mrkdwn_in") or (),
-        fields=tuple(
-            SlackField(each.get("title", ""), each.get("value", ""), each.get("short"))
-            for each in own.sections("fields")
-        ),
-        actions=tuple(_action(each) for each in own.sections("actions")),
-        message_text=own.get("message_text"),
-        update_message=own.get("update_message", False),
-        timeout_ms=max(own.get("timeout", 0), 0),
-        http=_http(own, shared),
-        send_resolved=own.get("send_resolved", False),
+_MAIL_INHERITS = {
+    name: f"smtp_{name}"
+    for name in (
+        *("from", "smarthost", "hello"),
+        *("auth_username", "auth_password", "auth_secret", "auth_identity"),
     )
+}
+
+
+def _slack(own: Section | None, shared: Section | None) -> Iterable[Integration]:
+    url, token = _slack_login(own, shared)
+    slack = filled(SlackConfig, own, shared, api_url=url, app_token=token)
+    actions = tuple(
+        replace(each, name="", value="", confirm=None) if each.url else each for each in slack.actions
+    )
+    yield replace(slack, actions=actions)
 
 
 def _slack_login(own: Section | None, shared: Section | None) -> tuple[SecretSource, SecretSource]:
@@ -151,40 +111,69 @@ def _slack_login(own: Section | None, shared: Section | None) -> tuple[SecretSou
     if not token and not logs_in and not (own is not None and own.get("api_url")) and shared is not None:
         token = secret_source(shared, "slack_app_token", "slack_app_token_file")
     if token:
-        app_url = _text(own, "app_url", shared, "slack_app_url", DEFAULT_SLACK_APP_URL)
-        return SecretSource(Secret(app_url)), token
+        app_url = own.get("app_url") if own is not None else ""
+        if not app_url and shared is not None:
+            app_url = shared.get("slack_app_url")
+        return SecretSource(Secret(app_url or DEFAULT_SLACK_APP_URL)), token
     if not url and shared is not None:
         url = secret_source(shared, "slack_api_url", "slack_api_url_file")
     return url, NO_SECRET
 
 
-def _action(section: Section) -> SlackAction:
-    url = section.get("url", "")
-    return SlackAction(
-        type=section.get("type", ""),
-        text=section.get("text", ""),
-        url=url,
-        style=section.get("style", ""),
-        name="" if url else section.get("name", ""),
-        value="" if url else section.get("value", ""),
-    )
-
-
-def _webhook(own: Section | None, shared: Section | None) -> WebhookConfig:
+def _incidentio(own: Section | None, shared: Section | None) -> Iterable[Integration]:
     assert own is not None  # a null entry is a mistake
-    return WebhookConfig(
-        url=secret_source(own, "url", "url_file"),
-        max_alerts=own.get("max_alerts", 0),
-        timeout_ms=max(own.get("timeout", 0), 0),
-        http=_http(own, shared),
-        send_resolved=own.get("send_resolved", True),
-    )
+    url = own.get("url")
+    source = SecretSource(Secret(url)) if url else secret_source(own, "", "url_file")
+    yield filled(IncidentioConfig, own, shared, url=source)
 
 
-SUPPORTED: dict[str, Callable[[Section | None, Section | None], Integration]] = {
-    "webhook_configs": _webhook,
+def _telegram(own: Section | None, shared: Section | None) -> Iterable[Integration]:
+    assert own is not None  # a null entry is a mistake
+    inherited = {"bot_token": "telegram_bot_token", "api_url": "telegram_api_url"}
+    yield filled(TelegramConfig, own, shared, inherited, chat_id_file=secret_source(own, "", "chat_id_file"))
+
+
+def _apprise(own: Section | None, shared: Section | None) -> Iterable[Integration]:
+    """One for each URL, so that one that fails is tried again alone."""
+    assert own is not None  # a null entry is a mistake
+    for url in own.get("urls") or ():
+        yield filled(AppriseConfig, own, url=SecretSource(url))
+
+
+_BUILDERS: dict[str, Build] = {
+    "webhook_configs": _plainly(WebhookConfig),
     "email_configs": _email,
+    "pagerduty_configs": _plainly(PagerdutyConfig, {"url": "pagerduty_url"}),
+    "opsgenie_configs": _plainly(
+        OpsgenieConfig, {"api_key": "opsgenie_api_key", "api_url": "opsgenie_api_url"}
+    ),
+    "wechat_configs": _plainly(
+        WechatConfig,
+        {"api_secret": "wechat_api_secret", "corp_id": "wechat_api_corp_id", "api_url": "wechat_api_url"},
+    ),
     "slack_configs": _slack,
+    "incidentio_configs": _incidentio,
+    "pushover_configs": _plainly(PushoverConfig),
+    "victorops_configs": _plainly(
+        VictoropsConfig, {"api_key": "victorops_api_key", "api_url": "victorops_api_url"}
+    ),
+    "sns_configs": _plainly(SnsConfig),
+    "discord_configs": _plainly(DiscordConfig),
+    "msteams_configs": _plainly(MsteamsConfig),
+    "msteamsv2_configs": _plainly(Msteamsv2Config),
+    "telegram_configs": _telegram,
+    "webex_configs": _plainly(WebexConfig, {"api_url": "webex_api_url"}),
+    "jira_configs": _plainly(JiraConfig, {"api_url": "jira_api_url"}),
+    "rocketchat_configs": _plainly(
+        RocketchatConfig,
+        {
+            "token": "rocketchat_token",
+            "token_id": "rocketchat_token_id",
+            "api_url": "rocketchat_api_url",
+        },
+    ),
+    "mattermost_configs": _plainly(MattermostConfig, {"webhook_url": "mattermost_webhook_url"}),
+    "apprise_configs": _apprise,
 }
 _FIRST = (
     "webhook_configs",

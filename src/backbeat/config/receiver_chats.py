@@ -64,6 +64,8 @@ def _check_webex(section: Section) -> None:
 def _check_rocketchat(section: Section) -> None:
     section.at_most_one("token", "token_file")
     section.at_most_one("token_id", "token_id_file")
+    if section.has("link_names"):
+        section.warn("link_names", "has no effect: Rocket.Chat links names in any case")
 
 
 def _check_mattermost(section: Section) -> None:

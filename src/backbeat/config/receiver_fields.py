@@ -5,8 +5,12 @@ What an integration takes from `global` is filled in, and missed, in `alertmanag
 
 from __future__ import annotations
 
+from backbeat.config.apprise_urls import AppriseUrl
+from backbeat.config.aws import NoAccount, find_account
+from backbeat.config.filling import filled
 from backbeat.config.http_fields import HTTP_CONFIG, TLS_CONFIG
 from backbeat.config.kinds import COUNT, FLAG, TEMPLATE, TEXT, GoDuration, Url
+from backbeat.config.pagers import SigV4
 from backbeat.config.receiver_chats import CHATS
 from backbeat.config.remote_fields import SIGV4
 from backbeat.config.schema import Anything, Check, Kind, ListOf, MapOf, Section, Struct, quoted
@@ -90,8 +94,8 @@ def _check_slack(section: Section) -> None:
         section.error(
             token, "at most one of api_url/api_url_file & app_token/app_token_file must be configured"
         )
-    api_url = section.get("api_url")
-    if section.has("update_message"):
+    if section.has("update_message") and not section.has(token):
+        api_url = section.get("api_url")
         written = api_url.reveal() if api_url else ""
         if written != "https://slack.com/api/chat.postMessage":
             section.error(
@@ -233,6 +237,17 @@ def _check_sns(section: Section) -> None:
     # Upstream compares in a chain, so that all three together pass as well as one alone.
     if len(given) % 2 == 0:
         section.error("", "must provide either a Target ARN, Topic ARN, or Phone Number for SNS config")
+    if section.has("use_aws_http_client"):
+        section.warn("use_aws_http_client", "has no effect: AWS_CA_BUNDLE counts in any case")
+    if "sigv4" in section.broken:
+        return
+    try:
+        find_account(filled(SigV4, section.get("sigv4")), section.reading.environment)
+    except NoAccount as error:
+        report = section.error if section.reading.files_must_exist else section.warn
+        report("sigv4", str(error))
+    except (OSError, ValueError):
+        pass  # a file that is not there is told of where it is read
 
 
 def _struct(what: str, fields: dict[str, Kind], check: Check | None = None, **instead: str) -> Struct:
@@ -317,6 +332,12 @@ RECEIVERS: dict[str, Struct] = {
             "use_aws_http_client": FLAG,
         },
         _check_sns,
+    ),
+    "apprise_configs": Struct(
+        "apprise_configs",
+        {**_SEND, "urls": ListOf(AppriseUrl(), "missing URL"), **templates("title", "body")},
+        lambda section: section.require("urls"),
+        instead={"url": "did you mean `urls`?", "http_config": "the URL of the apprise library says it all"},
     ),
     **{
         name: Struct(each.what, {**_HTTP, **each.fields}, each.check, each.instead)

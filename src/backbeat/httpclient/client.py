@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -28,6 +28,8 @@ _KEEPS_BODY = frozenset({307, 308})
 _SAFE = frozenset({"GET", "HEAD"})
 _UNAUTHORIZED = 401
 _NOTHING: Mapping[str, str] = {}
+Guard = Callable[[str, URL], Awaitable[None]]
+"""Told the method and URL of each request before it is made; raises to refuse."""
 
 
 class RedirectError(OSError):
@@ -53,10 +55,12 @@ class Client:
         *,
         data: bytes | None = None,
         credentials: Mapping[str, str] = _NOTHING,
+        guard: Guard | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask, and follow redirects where the settings allow it.
 
         credentials: headers that are for this host alone; they win over those of the settings
+        guard: sees every request, those after a redirect too
         Raises RedirectError, TokenError, aiohttp.ClientError, OSError, ValueError.
         """
         told = CIMultiDict(headers)
@@ -64,6 +68,8 @@ class Client:
         for name, value in credentials.items():
             told[name] = value
         for _ in range(MAX_REDIRECTS + 1):
+            if guard is not None:
+                await guard(method, url)
             proxy, proxy_headers = self._through(url)
             async with self._session.request(
                 method,

@@ -64,6 +64,8 @@ class Notification:
     idempotency_key: str = ""
     """the same for every attempt at this message"""
     route_labels: Labels = NO_LABELS
+    remembered: Labels = NO_LABELS
+    """what the receiver's last answer about this group asked to remember"""
 
     @property
     def firing(self) -> list[Alert]:
@@ -104,6 +106,8 @@ class Delivery:
     """what the receiver asked for (429 Retry-After)"""
     detail: str = ""
     """for people: what the peer said; never a secret"""
+    remember: Labels = NO_LABELS
+    """what the channel wants to know when it next tells of this group, e.g. which message to change"""
 
 
 class Channel(Protocol):

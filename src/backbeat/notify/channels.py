@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 
@@ -13,38 +14,76 @@ from backbeat.config.alertmanager import (
     SlackConfig,
     WebhookConfig,
 )
-from backbeat.model.alerts import Channel, Delivery, Notification
+from backbeat.config.chats import (
+    AppriseConfig,
+    DiscordConfig,
+    MattermostConfig,
+    MsteamsConfig,
+    Msteamsv2Config,
+    RocketchatConfig,
+    TelegramConfig,
+    WebexConfig,
+    WechatConfig,
+)
+from backbeat.config.pagers import (
+    IncidentioConfig,
+    JiraConfig,
+    OpsgenieConfig,
+    PagerdutyConfig,
+    PushoverConfig,
+    SnsConfig,
+    VictoropsConfig,
+)
+from backbeat.model.alerts import Channel
+from backbeat.notify.apprise import AppriseChannel
+from backbeat.notify.channel import Tools
+from backbeat.notify.discord import DiscordChannel
 from backbeat.notify.email import EmailChannel
+from backbeat.notify.incidentio import IncidentioChannel
+from backbeat.notify.jira import JiraChannel
+from backbeat.notify.mattermost import MattermostChannel
+from backbeat.notify.msteams import MsteamsChannel
+from backbeat.notify.msteamsv2 import Msteamsv2Channel
+from backbeat.notify.opsgenie import OpsgenieChannel
+from backbeat.notify.pagerduty import PagerdutyChannel
+from backbeat.notify.pushover import PushoverChannel
+from backbeat.notify.rocketchat import RocketchatChannel
 from backbeat.notify.slack import SlackChannel
+from backbeat.notify.sns import SnsChannel
+from backbeat.notify.telegram import TelegramChannel
 from backbeat.notify.texts import Texts
+from backbeat.notify.victorops import VictoropsChannel
+from backbeat.notify.webex import WebexChannel
 from backbeat.notify.webhook import WebhookChannel
+from backbeat.notify.wechat import WechatChannel
 
-
-@dataclass(slots=True)
-class UnsupportedChannel:
-    """Valid settings that Backbeat cannot send to yet: refuses each message, so that it is seen."""
-
-    kind: str
-    send_resolved: bool
-
-    async def send(self, notification: Notification) -> Delivery:
-        return Delivery(False, detail=f"{self.kind} is not supported yet")
+_CHANNELS: dict[type[Integration], Callable[[Any, Tools], Channel]] = {
+    AppriseConfig: AppriseChannel,
+    DiscordConfig: DiscordChannel,
+    EmailConfig: EmailChannel,
+    IncidentioConfig: IncidentioChannel,
+    JiraConfig: JiraChannel,
+    MattermostConfig: MattermostChannel,
+    MsteamsConfig: MsteamsChannel,
+    Msteamsv2Config: Msteamsv2Channel,
+    OpsgenieConfig: OpsgenieChannel,
+    PagerdutyConfig: PagerdutyChannel,
+    PushoverConfig: PushoverChannel,
+    RocketchatConfig: RocketchatChannel,
+    SlackConfig: SlackChannel,
+    SnsConfig: SnsChannel,
+    TelegramConfig: TelegramChannel,
+    VictoropsConfig: VictoropsChannel,
+    WebexConfig: WebexChannel,
+    WebhookConfig: WebhookChannel,
+    WechatConfig: WechatChannel,
+}
 
 
 def build_channels(config: AlertmanagerConfig, session: aiohttp.ClientSession) -> dict[str, list[Channel]]:
     """The channels of each receiver, in the order of its settings. Use `notify.new_session()`."""
-    texts = Texts(config.templates)
+    tools = Tools(session, Texts(config.templates))
     return {
-        receiver.name: [_channel(each, session, texts) for each in receiver.integrations]
+        receiver.name: [_CHANNELS[type(each)](each, tools) for each in receiver.integrations]
         for receiver in config.receivers
     }
-
-
-def _channel(integration: Integration, session: aiohttp.ClientSession, texts: Texts) -> Channel:
-    if isinstance(integration, EmailConfig):
-        return EmailChannel(integration, texts)
-    if isinstance(integration, SlackConfig):
-        return SlackChannel(integration, session, texts)
-    if isinstance(integration, WebhookConfig):
-        return WebhookChannel(integration, session, texts)
-    return UnsupportedChannel(integration.kind, integration.send_resolved)

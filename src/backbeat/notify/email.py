@@ -13,10 +13,10 @@ from email.utils import format_datetime, getaddresses
 import aiosmtplib
 
 from backbeat.config.alertmanager import EmailConfig
+from backbeat.httpclient import tls_context
 from backbeat.model.alerts import Delivery, Notification
 from backbeat.notify import mail
-from backbeat.notify.http import tls_context
-from backbeat.notify.texts import Texts
+from backbeat.notify.channel import Tools
 from backbeat.templating import TemplateError
 
 _TIMEOUT_S = 50.0
@@ -33,10 +33,10 @@ class _Refused(Exception):
 class EmailChannel:
     kind = "email"
 
-    def __init__(self, config: EmailConfig, texts: Texts) -> None:
+    def __init__(self, config: EmailConfig, tools: Tools) -> None:
         self.send_resolved = config.send_resolved
         self._config = config
-        self._texts = texts
+        self._texts = tools.texts
 
     async def send(self, notification: Notification) -> Delivery:
         try:

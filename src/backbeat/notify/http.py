@@ -1,178 +1,187 @@
-"""One POST to a receiver: bounded in time, without redirects, never to link-local or metadata addresses.
+"""Requests to a receiver: bounded in time, and nothing secret in what is told of them.
 
-In:  a URL (a secret), a body, the HTTP settings. Out: a Delivery whose detail shows nothing secret.
+In:  a request with the receiver's URL (a secret), and the HTTP settings.
+Out: an `Answer`, whose `Delivery` says what the status means: 2xx is delivered, 429 and 5xx can be tried
+     again as can what never arrived; anything else the receiver refused for good.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import ipaddress
 import math
-import socket
-import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 import aiohttp
+import orjson
 from yarl import URL
 
 from backbeat import __version__
-from backbeat.config.http_client import TLS, HTTPClient
+from backbeat.config.http_client import HTTPClient
+from backbeat.httpclient import Client, RedirectError, TokenError
 from backbeat.model.alerts import Delivery
+from backbeat.notify.addresses import ForbiddenAddress, check_host
 
 DEFAULT_TIMEOUT_MS = 30_000
 LONGEST_TIMEOUT_MS = 55_000
 _SHOWN = 200
-_READ = 4096
-_METADATA = frozenset(
-    ipaddress.ip_address(address) for address in ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")
-)
-_TLS_VERSIONS = {
-    "TLS10": ssl.TLSVersion.TLSv1,
-    "TLS11": ssl.TLSVersion.TLSv1_1,
-    "TLS12": ssl.TLSVersion.TLSv1_2,
-    "TLS13": ssl.TLSVersion.TLSv1_3,
-}
+_LONGEST_ANSWER = 1 << 20
+_SHORTEST_SECRET = 4
+_ORDINARY = frozenset({"user-agent", "content-type", "content-length", "accept", "accept-encoding", "host"})
+_NOTHING: Mapping[str, str] = {}
 
 
-class ForbiddenAddress(OSError):
-    """The receiver's name leads to an address that no message may go to."""
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a channel asks of a receiver.
+
+    headers: for this host alone; they win over those of the settings, credentials included
+    secrets: what must not be shown where the receiver repeats it, beside the URL and the headers
+    """
+
+    url: str
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secrets: Collection[str] = ()
+    method: str = "POST"
 
 
-def check_address(address: str) -> None:
-    """Raises ForbiddenAddress for link-local and metadata addresses; private ones are allowed."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
-    if parsed.is_link_local or parsed.is_multicast or parsed in _METADATA:
-        raise ForbiddenAddress("link-local and metadata addresses are not allowed for receivers")
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a receiver said. status: 0 where there was no answer; body: at most 1 MiB of it."""
+
+    delivery: Delivery
+    status: int = 0
+    body: bytes = b""
+
+    @property
+    def json(self) -> dict[str, object]:
+        """The body as a JSON object; empty where it is none."""
+        try:
+            said = orjson.loads(self.body)
+        except ValueError:
+            return {}
+        return said if isinstance(said, dict) else {}
 
 
-def _socket(info: aiohttp.AddrInfoType) -> socket.socket:
-    """Called with the address that is about to be connected to, so a name cannot change in between."""
-    family, kind, protocol, _, address = info
-    check_address(str(address[0]))
-    return socket.socket(family, kind, protocol)
+def without_empty(fields: Mapping[str, object]) -> dict[str, object]:
+    """What is said of a message: fields that say nothing are left out."""
+    return {name: value for name, value in fields.items() if value not in ("", None, [], {}, False)}
 
 
-def new_session() -> aiohttp.ClientSession:
-    """The session of all channels; it checks every address at the moment of connecting."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=64, socket_factory=_socket),
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
-
-
-async def post(
-    session: aiohttp.ClientSession,
+def json_request(
     url: str,
-    body: bytes,
-    http: HTTPClient,
+    payload: object,
+    headers: Mapping[str, str] = _NOTHING,
     *,
-    timeout_ms: int = 0,
-    headers: Mapping[str, str] | None = None,
-) -> Delivery:
-    """2xx is delivered; 429 and 5xx can be tried again; anything else the receiver refused for good."""
-    try:
-        target = URL(url)
-    except ValueError:
-        target = URL()
-    if target.scheme not in ("http", "https") or not target.host:
-        return Delivery(False, detail="the receiver's URL is not valid, expected http:// or https://")
-    wait_s = min(timeout_ms or DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS) / 1000
-    try:
-        async with asyncio.timeout(wait_s):
-            await _check_host(target.host, target.port or 443)
-            told = {
-                "User-Agent": f"Backbeat/{__version__}",
-                "Content-Type": "application/json",
-                **_credentials(http),
-                **(headers or {}),
-            }
-            async with session.post(
-                target,
-                data=body,
-                headers=told,
-                allow_redirects=False,
-                ssl=tls_context(http.tls) if target.scheme == "https" else True,
-                server_hostname=http.tls.server_name or None,
-                proxy=http.proxy_url or None,
-            ) as response:
-                said = (await response.content.read(_READ)).decode("utf-8", "replace")
-                return _judge(response, _without_secrets(said, target, told))
-    except TimeoutError:
-        return Delivery(False, retry=True, detail=f"no answer within {wait_s:g} s")
-    except ForbiddenAddress as error:
-        return Delivery(False, detail=str(error))
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Delivery(False, retry=True, detail=_reason(error))
+    secrets: Collection[str] = (),
+    method: str = "POST",
+) -> Request:
+    """payload: None for a request without a body"""
+    told = {"Content-Type": "application/json", **headers}
+    body = b"" if payload is None else orjson.dumps(payload)
+    return Request(url, body, told, secrets, method)
 
 
-async def _check_host(host: str, port: int) -> None:
-    """Raises ForbiddenAddress. A name that does not resolve is left to the connection to report."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
-        return
-    for *_, address in found:
-        check_address(str(address[0]))
+class Outlet:
+    """The way from one channel to its receiver.
+
+    retried: statuses that can be tried again, beside 429 and 5xx
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        http: HTTPClient,
+        *,
+        timeout_ms: int = 0,
+        retried: Collection[int] = (),
+    ) -> None:
+        self._client = Client(session, http)
+        self._wait_s = min(timeout_ms or DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS) / 1000
+        self._retried = frozenset((429, *retried))
+
+    async def ask(self, request: Request) -> Answer:
+        """Never raises for the world's failures."""
+        try:
+            target = URL(request.url)
+        except ValueError:
+            target = URL()
+        if target.scheme not in ("http", "https") or not target.host:
+            told = "the receiver's URL is not valid, expected http:// or https://"
+            return Answer(Delivery(False, detail=told))
+        try:
+            async with asyncio.timeout(self._wait_s):
+                return await self._asked(request, target)
+        except TimeoutError:
+            failure = Delivery(False, retry=True, detail=f"no answer within {self._wait_s:g} s")
+        except (ForbiddenAddress, RedirectError) as error:
+            failure = Delivery(False, detail=str(error))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            failure = Delivery(False, retry=True, detail=_reason(error))
+        return Answer(failure)
+
+    async def _asked(self, request: Request, target: URL) -> Answer:
+        async def guard(method: str, url: URL) -> None:
+            if method != request.method:
+                raise RedirectError("the receiver redirects elsewhere, which would lose the message")
+            await check_host(url)
+
+        async with self._client.request(
+            request.method,
+            target,
+            {"User-Agent": f"Backbeat/{__version__}"},
+            data=request.body or None,
+            credentials=request.headers,
+            guard=guard,
+        ) as response:
+            body = await _read(response)
+            said = body[:4096].decode("utf-8", "replace")
+            secrets = [*request.secrets, *_secrets(target, response)]
+            return Answer(self._judge(response, without_secrets(secrets, said)), response.status, body)
+
+    def _judge(self, response: aiohttp.ClientResponse, said: str) -> Delivery:
+        status = response.status
+        detail = f"HTTP status {status}" + (f": {said}" if said else "")
+        if 200 <= status < 300:
+            return Delivery(True, detail=detail)
+        if 300 <= status < 400:
+            return Delivery(False, detail=f"HTTP status {status}: redirects are not followed")
+        retry = status >= 500 or status in self._retried
+        after_ms = retry_after_ms(response.headers.get("Retry-After", ""), time.time()) if retry else 0
+        return Delivery(False, retry=retry, retry_after_ms=after_ms, detail=detail)
 
 
-def tls_context(tls: TLS) -> ssl.SSLContext:
-    """A client context by the operator's settings. Raises OSError where a file is missing or wrong."""
-    context = ssl.create_default_context(cafile=tls.ca_file or None, cadata=tls.ca or None)
-    context.minimum_version = _TLS_VERSIONS.get(tls.min_version, ssl.TLSVersion.TLSv1_2)
-    if tls.max_version:
-        context.maximum_version = _TLS_VERSIONS[tls.max_version]
-    if tls.cert_file:
-        context.load_cert_chain(tls.cert_file, tls.key_file or None)
-    if tls.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > _LONGEST_ANSWER:
+            break
+    return bytes(body[:_LONGEST_ANSWER])
 
 
-def _credentials(http: HTTPClient) -> dict[str, str]:
-    headers = dict(http.headers) | {name: source.read() for name, source in http.secret_headers}
-    if http.username or http.username_file:
-        name = http.username
-        if http.username_file:
-            with open(http.username_file, encoding="utf-8") as opened:
-                name = opened.read().strip()
-        both = base64.b64encode(f"{name}:{http.password.read()}".encode()).decode()
-        headers["Authorization"] = f"Basic {both}"
-    elif http.authorization:
-        headers["Authorization"] = f"{http.authorization_type} {http.authorization.read()}"
-    return headers
-
-
-def _without_secrets(said: str, url: URL, headers: Mapping[str, str]) -> str:
+def _secrets(target: URL, response: aiohttp.ClientResponse) -> list[str]:
     """A peer may repeat what it was sent."""
-    secrets = [str(url), url.raw_path_qs, url.path, url.query_string, url.password or ""]
-    secrets += [value for name, value in headers.items() if name not in ("User-Agent", "Content-Type")]
-    secrets += headers.get("Authorization", "").split(" ")[1:]
+    found: list[str] = []
+    for url in (target, response.url):
+        found += [str(url), url.raw_path_qs, url.path, url.query_string, url.password or ""]
+        found += [part for part in (*url.parts, *url.query.values()) if len(part) > 7]
+    for name, value in response.request_info.headers.items():
+        if name.lower() not in _ORDINARY:
+            found += [value, *value.split(" ")[1:]]
+    return found
+
+
+def without_secrets(secrets: Collection[str], said: str) -> str:
+    """What a peer said, on one line, short, and without what nobody may see."""
     for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) > 3:
+        if len(secret) >= _SHORTEST_SECRET:
             said = said.replace(secret, "<secret>")
     return " ".join(said.split())[:_SHOWN]
-
-
-def _judge(response: aiohttp.ClientResponse, said: str) -> Delivery:
-    status = response.status
-    detail = f"HTTP status {status}" + (f": {said}" if said else "")
-    if 200 <= status < 300:
-        return Delivery(True, detail=detail)
-    if 300 <= status < 400:
-        return Delivery(False, detail=f"HTTP status {status}: redirects are not followed")
-    retry = status == 429 or status >= 500
-    after_ms = retry_after_ms(response.headers.get("Retry-After", ""), time.time()) if retry else 0
-    return Delivery(False, retry=retry, retry_after_ms=after_ms, detail=detail)
 
 
 def retry_after_ms(header: str, now_s: float) -> int:
@@ -190,6 +199,8 @@ def retry_after_ms(header: str, now_s: float) -> int:
 
 def _reason(error: Exception) -> str:
     """The failure in words of our own, since those of libraries may hold the URL."""
+    if isinstance(error, TokenError):
+        return str(error)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "TLS certificate of the receiver refused"
     if isinstance(error, aiohttp.ClientConnectorDNSError):

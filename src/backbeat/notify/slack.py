@@ -6,25 +6,28 @@ A text of the settings is the operator's own, mrkdwn included; Backbeat's own me
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
-import aiohttp
-import orjson
-
-from backbeat.config.alertmanager import SlackConfig
+from backbeat.config.alertmanager import SlackAction, SlackConfig, SlackConfirm
 from backbeat.model.alerts import Alert, Delivery, Notification
-from backbeat.notify.http import post
+from backbeat.model.labels import NO_LABELS, Labels
+from backbeat.notify.channel import HttpChannel
+from backbeat.notify.http import Answer, json_request, without_empty
 from backbeat.notify.links import dashboard_url, silence_url, web_url
 from backbeat.notify.measure import measure
-from backbeat.notify.texts import Texts, subject
+from backbeat.notify.texts import subject
+from backbeat.notify.wording import Wording, cut, secret
 from backbeat.templating import TemplateError
 
 _GOOD, _WARNING, _DANGER = "good", "warning", "danger"
 _COLOURS = {"warning": _WARNING, "info": "#0b62c4"}
 _SHOWN = 20
 _LONGEST_TITLE = 1024
+_TS, _CHANNEL = "ts", "channel"
+_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+"""the message that was to be changed cannot be: a new one is posted"""
 # Of an attachment: our name and Slack's → the name among Alertmanager's default templates.
 _ATTACHED = {
     "color": "slack.default.color",
@@ -50,41 +53,34 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-class SlackChannel:
+class SlackChannel(HttpChannel[SlackConfig]):
     kind = "slack"
 
-    def __init__(self, config: SlackConfig, session: aiohttp.ClientSession, texts: Texts) -> None:
-        self.send_resolved = config.send_resolved
-        self._config = config
-        self._session = session
-        self._texts = texts
-
-    async def send(self, notification: Notification) -> Delivery:
-        config = self._config
-        try:
-            url = config.api_url.read()
-            token = config.app_token.read()
-        except (OSError, ValueError):
-            return Delivery(False, retry=True, detail="the file of Slack's URL or token cannot be read")
-        delivery = await post(
-            self._session,
-            url,
-            orjson.dumps(await asyncio.to_thread(self.payload, notification)),
-            config.http,
-            timeout_ms=config.timeout_ms,
-            headers={"Authorization": f"Bearer {token}"} if token else None,
-        )
-        return _understood(delivery)
+    async def deliver(self, wording: Wording) -> Delivery:
+        config, message = self.config, wording.message
+        url = secret(config.api_url, "Slack's URL")
+        token = secret(config.app_token, "Slack's token")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        said = await asyncio.to_thread(self.payload, message)
+        known = dict(message.remembered) if config.update_message else {}
+        if known.keys() >= {_TS, _CHANNEL}:
+            changed = {**said, "ts": known[_TS], "channel": known[_CHANNEL]}
+            update_url = url.replace("/chat.postMessage", "/chat.update")
+            answer = await self.outlet.ask(json_request(update_url, changed, headers))
+            if answer.json.get("error") not in _GONE:
+                return replace(_understood(answer), remember=message.remembered)
+        answer = await self.outlet.ask(json_request(url, said, headers))
+        return replace(_understood(answer), remember=_place(answer) if config.update_message else NO_LABELS)
 
     def payload(self, message: Notification) -> dict[str, object]:
-        config, texts = self._config, self._texts
+        config, texts = self.config, self.texts
         own = _own(message)
         attachment: dict[str, object] = {}
         for name, default in _ATTACHED.items():
             template = self._template(name, default)
             text = own.get(name, "") if template is None else texts.render(template, message)
             if text:
-                attachment[name] = text[:_LONGEST_TITLE] if name == "title" else text
+                attachment[name] = cut(text, _LONGEST_TITLE) if name == "title" else text
         attachment["mrkdwn_in"] = list(config.mrkdwn_in or ("fallback", "pretext", "text"))
         fields = self._fields(message)
         if fields:
@@ -106,51 +102,66 @@ class SlackChannel:
 
     def _template(self, name: str, default: str) -> str | None:
         """The settings' template, or the default's where the operator's files define that anew."""
-        configured: str | None = getattr(self._config, name)
-        return self._texts.own(default) if configured is None else configured
+        configured: str | None = getattr(self.config, name)
+        return self.texts.own(default) if configured is None else configured
 
     def _channel(self, message: Notification) -> str:
         """A channel that cannot be rendered is left out: the webhook has one of its own."""
         try:
-            return self._texts.strict(self._config.channel, message).strip()
+            return self.texts.strict(self.config.channel, message).strip()
         except TemplateError:
             return ""
 
     def _fields(self, message: Notification) -> list[dict[str, object]]:
-        if not self._config.fields:
+        if not self.config.fields:
             return [] if self._is_worded() else _own_fields(message)
         return [
             {
-                "title": self._texts.render(field.title, message),
-                "value": self._texts.render(field.value, message),
-                "short": self._config.short_fields if field.short is None else field.short,
+                "title": self.texts.render(field.title, message),
+                "value": self.texts.render(field.value, message),
+                "short": self.config.short_fields if field.short is None else field.short,
             }
-            for field in self._config.fields
+            for field in self.config.fields
         ]
 
-    def _actions(self, message: Notification) -> Sequence[dict[str, str]]:
-        if self._config.actions:
-            names = ("type", "text", "url", "style", "name", "value")
-            rendered = (
-                {name: self._texts.render(getattr(action, name), message) for name in names}
-                for action in self._config.actions
-            )
-            return [{name: text for name, text in action.items() if text} for action in rendered]
-        return [] if self._is_worded() else _own_actions(message)
+    def _actions(self, message: Notification) -> Sequence[Mapping[str, object]]:
+        if not self.config.actions:
+            return [] if self._is_worded() else _own_actions(message)
+        return [self._action(action, message) for action in self.config.actions]
+
+    def _action(self, action: SlackAction, message: Notification) -> dict[str, object]:
+        told: dict[str, object] = self._rendered(action, message)
+        if action.confirm is not None:
+            told["confirm"] = self._rendered(action.confirm, message)
+        return told
+
+    def _rendered(self, texts: SlackAction | SlackConfirm, message: Notification) -> dict[str, object]:
+        """The fields that are templates, by their names; without those that are empty."""
+        values = ((field.name, getattr(texts, field.name)) for field in fields(texts))
+        rendered = {name: self.texts.render(text, message) for name, text in values if isinstance(text, str)}
+        return without_empty(rendered)
 
     def _is_worded(self) -> bool:
         """Whether the operator has words of his own for the message's body."""
         return self._template("text", "slack.default.text") is not None
 
 
-def _understood(delivery: Delivery) -> Delivery:
+def _understood(answer: Answer) -> Delivery:
     """Slack answers some refusals with 200: a webhook says `ok` or why not, the API says so in JSON."""
-    said = delivery.detail.partition(": ")[2].replace(" ", "")
-    if not delivery.ok or said in ("", "ok") or '"ok":true' in said:
+    delivery, said = answer.delivery, answer.json
+    if not delivery.ok or said.get("ok") is True or answer.body.strip() in (b"", b"ok"):
         return delivery
-    if said.startswith("{") and '"ok":false' not in said:
+    if said and "ok" not in said:
         return delivery
-    return replace(delivery, ok=False, retry="rate" in said or "internal_error" in said)
+    why = str(said.get("error") or answer.body)
+    return replace(delivery, ok=False, retry="rate" in why or "internal_error" in why)
+
+
+def _place(answer: Answer) -> Labels:
+    """Where Slack's API put the message, for the next one to change it."""
+    said = answer.json
+    found = {_TS: said.get("ts"), _CHANNEL: said.get("channel")}
+    return Labels.of({name: value for name, value in found.items() if isinstance(value, str) and value})
 
 
 def _own(message: Notification) -> dict[str, str]:

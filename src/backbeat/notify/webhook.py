@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import aiohttp
-import orjson
-
 from backbeat.config.alertmanager import WebhookConfig
-from backbeat.model.alerts import Alert, Delivery, Notification
-from backbeat.notify.http import post
-from backbeat.notify.texts import Texts, status_of
-from backbeat.templating import TemplateError
+from backbeat.model.alerts import Alert, Notification
+from backbeat.notify.channel import PostingChannel
+from backbeat.notify.http import Request, json_request
+from backbeat.notify.texts import status_of
+from backbeat.notify.wording import Wording
 
 _NEVER = "0001-01-01T00:00:00Z"
 
 
-class WebhookChannel:
+class WebhookChannel(PostingChannel[WebhookConfig]):
     kind = "webhook"
 
-    def __init__(self, config: WebhookConfig, session: aiohttp.ClientSession, texts: Texts) -> None:
-        self.send_resolved = config.send_resolved
-        self._config = config
-        self._session = session
-        self._texts = texts
-
-    async def send(self, notification: Notification) -> Delivery:
-        try:
-            template = self._config.url.read()
-            url = (await asyncio.to_thread(self._texts.strict, template, notification)).strip()
-        except (OSError, ValueError):
-            return Delivery(False, retry=True, detail="the file of the webhook's URL cannot be read")
-        except TemplateError as error:
-            return Delivery(False, detail=f"the template of the webhook's URL failed: {error.message}")
-        key = notification.idempotency_key
-        return await post(
-            self._session,
-            url,
-            orjson.dumps(payload(notification, self._config.max_alerts)),
-            self._config.http,
-            timeout_ms=self._config.timeout_ms,
-            headers={"Idempotency-Key": key} if key else None,
-        )
+    def request(self, wording: Wording) -> Request:
+        url = wording.secret(self.config.url, "the webhook's URL")
+        key = wording.message.idempotency_key
+        headers = {"Idempotency-Key": key} if key else {}
+        if self.config.payload is not None:
+            return json_request(url, wording.filled(self.config.payload), headers)
+        return json_request(url, payload(wording.message, self.config.max_alerts), headers)
 
 
 def payload(message: Notification, max_alerts: int = 0) -> dict[str, object]:
