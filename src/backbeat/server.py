@@ -45,6 +45,7 @@ from backbeat.storage import Storage, StorageOptions
 from backbeat.storage.metrics import StorageCollector
 from backbeat.templating import Template
 from backbeat.templating.functions import alertmanager_functions, prometheus_functions
+from backbeat.web.ack_page import AckPage
 from backbeat.web.acknowledge_api import AcknowledgeAPI
 from backbeat.web.admin_api import AdminAPI
 from backbeat.web.alertmanager_api import AlertmanagerAPI
@@ -299,6 +300,7 @@ class Backbeat:
             *OnCallAPI(self.alerting, now_ms).routes(),
             *RoutingAPI(self.alerting).routes(),
             *AcknowledgeAPI(self.alerting).routes(),
+            *AckPage(self.alerting).routes(),
             *SilencesAPI(self.alerting, now_ms).routes(),
             *OpsAPI(
                 self.registry, self.reload if own.enable_lifecycle_api else None, lambda: self.is_ready

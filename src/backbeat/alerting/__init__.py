@@ -5,6 +5,7 @@ await alerting.start()
 await alerting.receive(alerts)
 """
 
+from backbeat.alerting.ack_links import BadLink, ExpiredLink
 from backbeat.alerting.acknowledging import UnknownAlert
 from backbeat.alerting.history import Page, Search
 from backbeat.alerting.plan import Plan, PlannedIntegration, PlannedReceiver, PlannedRoute
@@ -20,6 +21,8 @@ __all__ = [
     "AlertStatus",
     "AlertView",
     "Alerting",
+    "BadLink",
+    "ExpiredLink",
     "Filter",
     "GroupView",
     "InvalidAlerts",

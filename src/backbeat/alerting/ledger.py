@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from backbeat.alerting.ack_links import AckLinks
 from backbeat.alerting.changes import Changes
 from backbeat.alerting.counters import Counters
 from backbeat.alerting.dedup import Decision, decide
@@ -46,6 +47,8 @@ class Ledger:
         self.outbox = Outbox()
         self.reach = Reach()
         self.external_url = external_url
+        self.ack_links: AckLinks | None = None
+        """once the key is known"""
         self._counters = counters
         self._random = random
         self._log: dict[Destination, LogEntry] = {}
@@ -151,7 +154,12 @@ class Ledger:
             reason=decision.reason.value,
             idempotency_key=hashlib.sha256("\xff".join(parts).encode()).hexdigest()[:32],
             route_labels=Labels.of(flush.route.labels),
+            acknowledge_url=self._acknowledge_url(to, flush) if flush.firing else "",
         )
+
+    def _acknowledge_url(self, to: Destination, flush: Flush) -> str:
+        links = self.ack_links
+        return links.url(to.group_key, to.receiver, flush.now_ms) if links else ""
 
     def _withdraw(self, message: Message, why: str, now_ms: int, changes: Changes) -> None:
         self.outbox.remove(message.to)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from backbeat.alerting import views
+from backbeat.alerting.ack_links import AckLinks
 from backbeat.alerting.acknowledging import UnknownAlert
 from backbeat.alerting.attempts import Attempts, Channels, integrations
 from backbeat.alerting.changes import Changes
@@ -102,6 +103,8 @@ class Alerting:
     async def start(self, *, drive: bool = True) -> None:
         """Go on where the last run ended. Without `drive`, nothing happens until `tick` is called."""
         now_ms = self._now()
+        key = await self._state.run(lambda connection: store.signing_key(connection, "acknowledge"))
+        self._core.ledger.ack_links = AckLinks(key, self._core.ledger.external_url)
         for silence in await self._state.run(store.load_silences):
             self._core.silences.keep(silence)
         self._core.ledger.remember(
@@ -243,6 +246,12 @@ class Alerting:
         """Those that hold, the newest first."""
         found = self._core.acknowledgements.all()
         return sorted(found, key=lambda each: (-each.at_ms, each.fingerprint))
+
+    def linked_group(self, token: str) -> GroupView | None:
+        """The group of a signed link as it is now; None where nothing of it fires. Raises BadLink."""
+        links = self._core.ledger.ack_links
+        assert links is not None, "started"
+        return views.group_of_digest(self._core, links.read(token, self._now()), self._now())
 
     async def _must_write(self, changes: Changes) -> None:
         failure = await self._journal.write(changes)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from backbeat.alerting.ack_links import group_digest
 from backbeat.alerting.book import Entry
 from backbeat.alerting.core import Core
 from backbeat.alerting.groups import Group
@@ -150,6 +151,17 @@ def each_group(
         muted_by, _ = muting_intervals(group.node.route, core.intervals, now_ms)
         is_wanted = own and (wanted.muted or not muted_by)
         yield _group_view(group, own, muted_by) if is_wanted else None
+
+
+def group_of_digest(core: Core, digest: bytes, now_ms: int) -> GroupView | None:
+    """The group that a signed link names, with its firing alerts; None where none fires."""
+    for group in core.groups:
+        if group_digest(group.key, group.receiver) == digest:
+            entries = (core.book.get(name) for name in group.alerts)
+            found = (_alert_view(core, entry, Filter(), now_ms) for entry in entries if entry)
+            inside = [view for view in found if view]
+            return _group_view(group, inside, group.muted_by) if inside else None
+    return None
 
 
 def _group_view(group: Group, inside: list[AlertView], muted_by: tuple[str, ...]) -> GroupView:

@@ -66,6 +66,8 @@ class Notification:
     route_labels: Labels = NO_LABELS
     remembered: Labels = NO_LABELS
     """what the receiver's last answer about this group asked to remember"""
+    acknowledge_url: str = ""
+    """opens a page on which one click acknowledges the group; empty where nothing fires"""
 
     @property
     def firing(self) -> list[Alert]:

@@ -71,12 +71,15 @@ def html(message: Notification) -> str:
         receiver=message.receiver,
         reason=message.reason,
         sent=_moment(message.now_ms),
+        acknowledge=web_url(message.acknowledge_url),
         home=web_url(f"{message.external_url}/alerts"),
     )
 
 
 def text(message: Notification) -> str:
     lines = [_headline(message)]
+    if acknowledge := web_url(message.acknowledge_url):
+        lines += ["", f"Acknowledge: {acknowledge}"]
     for section in _sections(message):
         lines += ["", f"{section.heading.upper()} ({len(section.alerts) + section.left_out})"]
         for told in section.alerts:

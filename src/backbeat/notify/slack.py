@@ -218,6 +218,7 @@ def _own_actions(message: Notification) -> list[dict[str, str]]:
         return []
     known = message.common_annotations
     offered = {
+        "Acknowledge": message.acknowledge_url,
         "Dashboard": dashboard_url(message.external_url, message.firing[0], message.now_ms),
         "Runbook": known.get("runbook_url") or known.get("runbook"),
         "Silence": silence_url(message.external_url, message.common_labels),

@@ -70,13 +70,18 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord(NotificationRecord):
-    """Alertmanager's data, and what only webhooks get there."""
+    """Alertmanager's data, what only webhooks get there, and the link that acknowledges."""
 
     group_key: str = ""
     truncated_alerts: int = 0
+    acknowledge_url: str = ""
 
     def fields(self) -> dict[str, object]:
-        own = {"GroupKey": self.group_key, "TruncatedAlerts": self.truncated_alerts}
+        own = {
+            "GroupKey": self.group_key,
+            "TruncatedAlerts": self.truncated_alerts,
+            "AcknowledgeURL": self.acknowledge_url,
+        }
         return {**NotificationRecord.fields(self), **own}
 
 
@@ -106,6 +111,7 @@ def record(message: Notification) -> MessageRecord:
         reason=message.reason,
         group_key=message.group_key,
         truncated_alerts=message.truncated_alerts,
+        acknowledge_url=message.acknowledge_url,
     )
 
 

@@ -50,6 +50,7 @@ def notification_text(notification: Notification) -> str:
             "truncated_alerts": notification.truncated_alerts,
             "idempotency_key": notification.idempotency_key,
             "route_labels": dict(notification.route_labels),
+            "acknowledge_url": notification.acknowledge_url,
         }
     ).decode()
 

@@ -25,6 +25,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from backbeat.config.web import RateLimit, WebConfig
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+OPEN_PATHS = ("/ack/",)
+"""Whoever holds a signed link may use it without signing in; the page checks the signature."""
 MAX_CREDENTIALS_BYTES = 1024
 _REMEMBERED = 256
 # Compared against when the user is unknown, so that both cases cost the same.
@@ -157,13 +159,18 @@ class Guard:
                 " add it to allowed_hosts in backbeat.yml\n",
                 status_code=421,
             )
-        if self._passwords and not await self._passwords.accept(headers.get("authorization", "")):
+        if not await self._may_enter(scope["path"], headers.get("authorization", "")):
             return PlainTextResponse(
                 "Unauthorized\n", 401, headers={"www-authenticate": 'Basic realm="Backbeat"'}
             )
         if scope["method"] not in SAFE_METHODS and self._is_cross_site(headers, host):
             return PlainTextResponse("cross-site requests may not change anything here\n", 403)
         return None
+
+    async def _may_enter(self, path: str, authorization: str) -> bool:
+        if self._passwords is None or path.startswith(OPEN_PATHS):
+            return True
+        return await self._passwords.accept(authorization)
 
     def _known_host(self, host: str) -> bool:
         try:
