@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+import email
+import email.policy
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import bcrypt
 import httpx
 import pytest
+from aiosmtpd.smtp import SMTP
 from alert_story import DOWN, HOUR, MINUTE, START, UP, Inbox, Story, config
+from starlette.applications import Starlette
 
 from backbeat.alerting import BadLink, ExpiredLink
 from backbeat.alerting.ack_links import GOOD_FOR_MS, AckLinks, group_digest
-from backbeat.config.alertmanager import Route
+from backbeat.config.alertmanager import EmailConfig, Route
 from backbeat.config.web import WebConfig
+from backbeat.model.alerts import Alert, Notification
 from backbeat.model.labels import Labels
+from backbeat.notify.channel import Tools
+from backbeat.notify.email import EmailChannel
+from backbeat.notify.slack import _own_actions
+from backbeat.notify.texts import Texts
 from backbeat.web.ack_page import AckPage
 from backbeat.web.app import build_app
 
 LINKS = AckLinks(b"k" * 32, "https://b.example/base/")
+TOOLS = Tools(None, Texts())  # type: ignore[arg-type]  # mail needs no HTTP session
 PASSWORDS = WebConfig(users=(("ann", bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()),))
 
 
@@ -193,3 +206,47 @@ def _fields(page: str) -> dict[str, str]:
     found = re.search(r'name="alerts" value="([0-9a-f.]+)"', page)
     assert found
     return {"alerts": found[1]}
+
+
+async def test_from_the_mailbox_to_quiet(tmp_path: Path) -> None:
+    """A real mail by SMTP; the link in it is opened by a scanner, then by somebody, who clicks."""
+    mails: list[EmailMessage] = []
+
+    class Mailbox:
+        async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:  # noqa: N802
+            mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+            return "250 taken"
+
+    smtp = await asyncio.get_running_loop().create_server(lambda: SMTP(Mailbox()), "127.0.0.1", 0)
+    host = f"127.0.0.1:{smtp.sockets[0].getsockname()[1]}"
+    channel = EmailChannel(EmailConfig("on-call@x.org", "bb@x.org", host, require_tls=False), TOOLS)
+    settings = config(Route("team", group_by=("job",), group_wait_ms=1000, repeat_interval_ms=HOUR))
+    async with Story(tmp_path / "state.db", settings, {"team": [channel]}) as story:
+        await story.fire(story.alert("Slow", job="web"))
+        await story.pass_time(2 * HOUR)
+        assert len(mails) == 2
+        plain, html = (mails[-1].get_body((kind,)) for kind in ("plain", "html"))
+        assert plain is not None
+        assert html is not None
+        url = re.search(r"^Acknowledge: (\S+)", plain.get_content(), re.MULTILINE)
+        assert url is not None
+        assert f'href="{url[1]}"' in html.get_content()
+        app = Starlette(routes=AckPage(story.alerting).routes())
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://b") as browser:
+            path = urlsplit(url[1]).path
+            await browser.get(path)
+            await story.pass_time(2 * HOUR)
+            assert len(mails) == 4
+            await browser.post(path, data=_fields((await browser.get(path)).text) | {"by": "ann"})
+        await story.pass_time(12 * HOUR)
+        assert len(mails) == 4
+    smtp.close()
+    await smtp.wait_closed()
+
+
+def test_slack_and_templates_have_the_link() -> None:
+    alerts = (Alert(Labels.of(alertname="Slow")),)
+    told = Notification("team", "g", Labels(), alerts, START, "http://b", acknowledge_url="http://b/ack/x")
+    assert Texts().render("{{ .AcknowledgeURL }}", told) == "http://b/ack/x"
+    buttons = _own_actions(told)
+    assert buttons[0] == {"type": "button", "text": "Acknowledge", "url": "http://b/ack/x"}

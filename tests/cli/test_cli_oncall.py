@@ -27,7 +27,7 @@ def test_a_route_shows_path_times_and_that_nobody_is_told(
 ) -> None:
     answer = {"routes": [WAY], "silencedBy": ["s1"], "inhibitedBy": "", "reachesSomebody": False}
     asked: list[Any] = []
-    monkeypatch.setattr(oncall, "_get", lambda *given: asked.append(given) or answer)
+    monkeypatch.setattr(oncall, "ask", lambda *given: asked.append(given) or answer)
     assert oncall.run_route("http://b", ["severity=critical"]) == 0
     assert asked == [("http://b", "route", [("label", "severity=critical")])]
     assert capsys.readouterr().out.splitlines() == [
@@ -43,7 +43,7 @@ def test_a_route_shows_path_times_and_that_nobody_is_told(
 def test_an_alert_of_which_nothing_is_known_is_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(oncall, "_get", lambda *given: [{"trail": []}])
+    monkeypatch.setattr(oncall, "ask", lambda *given: [{"trail": []}])
     assert oncall.run_why("http://b", "Nope") == 1
     assert "Nope: nothing is known of it" in capsys.readouterr().out
 
@@ -52,7 +52,7 @@ def test_a_receiver_that_does_not_take_a_test_message_is_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = {"integration": "slack[0]", "ok": False, "answer": "HTTP 404: no_team"}
-    monkeypatch.setattr(oncall, "_get", lambda *given, **more: [answer])
+    monkeypatch.setattr(oncall, "ask", lambda *given, **more: [answer])
     assert oncall.run_notify("http://b", "pager") == 1
     assert capsys.readouterr().out == "pager slack[0]: FAILED HTTP 404: no_team\n"
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from backbeat import __version__
+from backbeat.cli.oncall_commands import ServerUrl, alerts_commands, silence_commands
 from backbeat.model.errors import BackbeatError
 
 app = typer.Typer(
@@ -206,34 +207,8 @@ def repair(data: DataDir = Path("data")) -> None:
     raise typer.Exit(run_repair(data))
 
 
-alerts_commands = typer.Typer(help="Ask a running Backbeat about alerts.", no_args_is_help=True)
 app.add_typer(alerts_commands, name="alerts")
-ServerUrl = Annotated[str, typer.Option(help="Where Backbeat is.")]
-
-
-@alerts_commands.command()
-def history(
-    text: Annotated[str, typer.Argument(help="Words to look for.")] = "",
-    since: Annotated[str, typer.Option(help="How long ago, or a moment.")] = "24h",
-    match: Annotated[list[str] | None, typer.Option(help="A matcher such as severity=critical.")] = None,
-    limit: Annotated[int, typer.Option(help="How many lines at most.")] = 200,
-    url: ServerUrl = "http://127.0.0.1:9090",
-) -> None:
-    """What happened to alerts and messages, oldest first."""
-    from backbeat.cli.oncall import run_history
-
-    raise typer.Exit(run_history(url, since, match or [], text, limit))
-
-
-@alerts_commands.command()
-def why(
-    alert: Annotated[str, typer.Argument(help="A fingerprint, or the name of an alert that fires.")],
-    url: ServerUrl = "http://127.0.0.1:9090",
-) -> None:
-    """Every decision about an alert: why was I paged, why was nobody paged."""
-    from backbeat.cli.oncall import run_why
-
-    raise typer.Exit(run_why(url, alert))
+app.add_typer(silence_commands, name="silence")
 
 
 @app.command()

@@ -1,28 +1,22 @@
-"""`backbeat alerts history|why`, `backbeat route` and `backbeat notify`: questions to a running Backbeat."""
+"""`backbeat alerts …`, `backbeat route` and `backbeat notify`: questions and words to a running Backbeat."""
 
 from __future__ import annotations
 
-import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+from backbeat.cli.asking import ask, labels_text, me
 from backbeat.model.durations import format_duration
-from backbeat.model.errors import WorldFailure
-
-_TIMEOUT_S = 90
 
 
 def run_history(url: str, since: str, match: Sequence[str], text: str, limit: int) -> int:
     """Print what happened, oldest first. Raises WorldFailure."""
     asked = [("since", since), ("text", text), ("limit", str(limit)), *(("match", each) for each in match)]
-    page = _get(url, "alerts/history", asked)
+    page = ask(url, "alerts/history", asked)
     for event in reversed(page["events"]):
-        print(
-            f"{event['at']}  {event['fingerprint'] or '-':16}  {event['words']}  {_labels(event['labels'])}"
-        )
+        labels = labels_text(event["labels"])
+        print(f"{event['at']}  {event['fingerprint'] or '-':16}  {event['words']}  {labels}")
     if page["nextBefore"]:
         print(f"there is more: the newest {limit} are shown, ask for others with --limit, --since or --match")
     elif not page["events"]:
@@ -33,12 +27,12 @@ def run_history(url: str, since: str, match: Sequence[str], text: str, limit: in
 def run_why(url: str, alert: str) -> int:
     """Print every decision about an alert; 1 where nothing is known of it. Raises WorldFailure."""
     path = f"alerts/{urllib.parse.quote(alert, safe='')}/trail"
-    known = [each for each in _get(url, path, []) if each["trail"]]
+    known = [each for each in ask(url, path, []) if each["trail"]]
     if not known:
         print(f"{alert}: nothing is known of it; name a fingerprint, or an alert that fires")
         return 1
     for each in known:
-        print(f"{each['fingerprint']}  {_labels(each['labels'])}")
+        print(f"{each['fingerprint']}  {labels_text(each['labels'])}")
         for event in each["trail"]:
             print(f"  {event['at']}  {event['words']}")
         print(f"  now: {_present(each['now'])}")
@@ -47,7 +41,7 @@ def run_why(url: str, alert: str) -> int:
 
 def run_route(url: str, labels: Sequence[str]) -> int:
     """Print which way an alert with these labels would take. Raises WorldFailure."""
-    found = _get(url, "route", [("label", each) for each in labels])
+    found = ask(url, "route", [("label", each) for each in labels])
     for way in found["routes"]:
         print(" → ".join(way["path"]) + f" → {way['receiver']}")
         print(f"  told by   {', '.join(way['integrations']) or 'nobody: the receiver has no integration'}")
@@ -68,47 +62,61 @@ def run_route(url: str, labels: Sequence[str]) -> int:
 
 def run_notify(url: str, receiver: str) -> int:
     """Send a test message and print the answers; 1 where one did not take it. Raises WorldFailure."""
-    answers = _get(url, f"receivers/{urllib.parse.quote(receiver, safe='')}/test", [], method="POST")
+    answers = ask(url, f"receivers/{urllib.parse.quote(receiver, safe='')}/test", [], method="POST")
     for each in answers:
         became = "sent" if each["ok"] else "FAILED"
         print(f"{receiver} {each['integration']}: {became} {each['answer']}".rstrip())
     return 0 if all(each["ok"] for each in answers) else 1
 
 
-def _present(now: dict[str, list[str]] | None) -> str:
+def run_ack(url: str, alerts: Sequence[str], by: str, comment: str) -> int:
+    """Acknowledge alerts and print which. Raises WorldFailure."""
+    body = {"alerts": list(alerts), "createdBy": me(by, url), "comment": comment}
+    for each in ask(url, "acknowledgements", method="POST", body=body):
+        print(_acknowledged(each))
+    return 0
+
+
+def run_unack(url: str, alerts: Sequence[str], by: str) -> int:
+    """Take back acknowledgements, by fingerprint or name; 1 where there is none. Raises WorldFailure."""
+    found = [
+        each
+        for each in ask(url, "acknowledgements")
+        if each["fingerprint"] in alerts or each["labels"].get("alertname") in alerts
+    ]
+    for each in found:
+        ask(url, f"acknowledgements/{each['fingerprint']}", [("by", me(by, url))], "DELETE")
+        print(f"{each['fingerprint']}  {labels_text(each['labels'])}  no longer acknowledged")
+    if not found:
+        print(f"{', '.join(alerts)}: not acknowledged")
+    return 0 if found else 1
+
+
+def run_acks(url: str) -> int:
+    """Print who looks after which alert. Raises WorldFailure."""
+    found = ask(url, "acknowledgements")
+    for each in found:
+        print(_acknowledged(each))
+    if not found:
+        print("no alert is acknowledged")
+    return 0
+
+
+def _acknowledged(each: dict[str, Any]) -> str:
+    said = f": {each['comment']}" if each["comment"] else ""
+    return (
+        f"{each['fingerprint']}  {labels_text(each['labels'])}"
+        f"  acknowledged by {each['createdBy']} at {each['at']}{said}"
+    )
+
+
+def _present(now: dict[str, Any] | None) -> str:
     if now is None:
         return "it does not fire"
     said = [f"{name} {', '.join(by)}" for name, key in _HELD if (by := now[key])]
+    if now["acknowledgedBy"]:
+        said.append(f"acknowledged by {now['acknowledgedBy']}")
     return "firing" + "".join(f", {each}" for each in said)
 
 
 _HELD = (("silenced by", "silencedBy"), ("inhibited by", "inhibitedBy"), ("muted by", "mutedBy"))
-
-
-def _labels(labels: dict[str, str]) -> str:
-    pairs = (f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items())
-    return "{" + ", ".join(pairs) + "}"
-
-
-def _get(url: str, path: str, asked: Sequence[tuple[str, str]], method: str = "GET") -> Any:
-    """The data of an answer of Backbeat's own API."""
-    if not url.startswith(("http://", "https://")):
-        raise WorldFailure(f"--url: found {url!r}, expected a URL such as http://127.0.0.1:9090")
-    query = urllib.parse.urlencode([(name, value) for name, value in asked if value])
-    address = f"{url.rstrip('/')}/api/backbeat/v1/{path}?{query}"
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(address, method=method, headers=headers)  # noqa: S310 - checked above
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the scheme is checked above
-            return json.load(answer)["data"]
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            said = refusal.read().decode(errors="replace")
-        try:
-            said = json.loads(said)["error"]
-        except (ValueError, KeyError, TypeError):
-            said = said.strip()[:200] or refusal.reason
-        raise WorldFailure(f"{url}: HTTP {refusal.code}: {said}") from None
-    except (OSError, ValueError) as failure:
-        reason = getattr(failure, "reason", failure)
-        raise WorldFailure(f"{url}: {reason}; is Backbeat running there? name it with --url") from None
