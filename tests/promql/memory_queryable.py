@@ -27,7 +27,7 @@ class MemoryQueryable:
                 cohort[labels].update(fresh.pop(labels))
         self._cohorts.append(fresh)
 
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[SampleBlock]:
+    def read(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[SampleBlock]:
         blocks = []
         for cohort in self._cohorts:
             chosen = {
@@ -41,7 +41,7 @@ class MemoryQueryable:
         return blocks
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Labels]:
-        found = self.select(matchers, start_ms, end_ms)
+        found = self.read(matchers, start_ms, end_ms)
         return sorted(labels for block in found for labels in block.labels)
 
     def label_names(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[str]:

@@ -37,10 +37,10 @@ class Waiting(MemoryQueryable):
         super().__init__()
         self.asked, self.go_on = threading.Event(), threading.Event()
 
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[SampleBlock]:
+    def read(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[SampleBlock]:
         self.asked.set()
         assert self.go_on.wait(10)
-        return super().select(matchers, start_ms, end_ms)
+        return super().read(matchers, start_ms, end_ms)
 
 
 _TOO_MANY = "query processing would load too many samples into memory in query execution"

@@ -26,7 +26,7 @@ class Nothing:
         self.began, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
 
-    def select(self, *_: object) -> list[Any]:
+    def read(self, *_: object) -> list[Any]:
         self.began.set()
         self.go_on.wait(10)
         return []

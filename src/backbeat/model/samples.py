@@ -41,3 +41,69 @@ class SampleBlock:
     def __post_init__(self) -> None:
         assert self.values.shape == (len(self.labels), len(self.times))
         assert self.present is None or self.present.shape == self.values.shape
+
+    @property
+    def series(self) -> int:
+        """How many have a sample."""
+        return len(self.labels)
+
+    @property
+    def samples(self) -> int:
+        return self.values.size if self.present is None else int(self.present.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Samples of many series in one matrix, as storage keeps them: nothing is copied for a query.
+
+    Series that share their timestamps are a group; series stand group after group. No cell of a group's
+    samples is without one. Cells beyond them hold anything, and are written to while this is read.
+
+    labels: (series,)
+    values: (rows, room) float64
+    rows:   (series,) row of `values`, ascending
+    groups: (series,) the group of each series, ascending
+    times:  (groups,) arrays of ms, each strictly increasing; may be empty
+    firsts: (groups,) column of `values` of each group's first sample
+    falls:  sorted indexes into `values.ravel()` of samples that are lower than the one before them
+    stale:  groups that have a stale marker among their samples
+    """
+
+    labels: Sequence[Labels]
+    values: Float64s
+    rows: Int64s
+    groups: Int64s
+    times: Sequence[Int64s]
+    firsts: Int64s
+    falls: Int64s
+    stale: frozenset[int]
+
+    @property
+    def series(self) -> int:
+        """How many have a sample."""
+        return sum(size for size, times in zip(self._sizes(), self.times, strict=True) if len(times))
+
+    @property
+    def samples(self) -> int:
+        return sum(size * len(times) for size, times in zip(self._sizes(), self.times, strict=True))
+
+    def _sizes(self) -> list[int]:
+        sizes: list[int] = np.bincount(self.groups, minlength=len(self.times)).tolist()
+        return sizes
+
+    def series_of(self, group: int) -> slice:
+        """The places of a group's series."""
+        first, last = self.groups.searchsorted((group, group + 1))
+        return slice(int(first), int(last))
+
+    def block(self, group: int) -> SampleBlock:
+        """A copy of one group."""
+        own, times = self.series_of(group), self.times[group]
+        first = int(self.firsts[group])
+        row = int(self.rows[own.start])
+        cells = self.values[row : row + own.stop - own.start, first : first + len(times)]
+        return SampleBlock(self.labels[own], times, np.ascontiguousarray(cells))
+
+    def blocks(self) -> list[SampleBlock]:
+        """A copy of every group that has samples."""
+        return [self.block(group) for group, times in enumerate(self.times) if len(times)]

@@ -14,7 +14,7 @@ from typing import Any
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
 from backbeat.model.results import Answer
-from backbeat.model.samples import SampleBlock
+from backbeat.model.samples import SampleBlock, Sheet
 from backbeat.promql.ast import (
     Aggregate,
     Binary,
@@ -134,13 +134,13 @@ class Recorder:
         cost.total_s += total_s
         cost.own_s += own_s
 
-    def note_reading(self, matchers: Sequence[Matcher], blocks: Sequence[SampleBlock], took_s: float) -> None:
+    def note_reading(
+        self, matchers: Sequence[Matcher], found: Sequence[SampleBlock | Sheet], took_s: float
+    ) -> None:
         reading = self.readings.setdefault((self._open[-1], tuple(matchers)), Reading())
         # A long range is read in pieces, which hold the same series.
-        reading.series = max(reading.series, sum(len(block.labels) for block in blocks))
-        reading.samples += sum(
-            block.values.size if block.present is None else int(block.present.sum()) for block in blocks
-        )
+        reading.series = max(reading.series, sum(one.series for one in found))
+        reading.samples += sum(one.samples for one in found)
         reading.took_s += took_s
 
 
@@ -151,11 +151,11 @@ class _Reader:
         self._whole = whole
         self._recorder = recorder
 
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[SampleBlock]:
+    def read(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[SampleBlock | Sheet]:
         began = time.perf_counter()
-        blocks = self._whole.select(matchers, start_ms, end_ms)
-        self._recorder.note_reading(matchers, blocks, time.perf_counter() - began)
-        return blocks
+        found = self._whole.read(matchers, start_ms, end_ms)
+        self._recorder.note_reading(matchers, found, time.perf_counter() - began)
+        return found
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Labels]:
         return self._whole.series(matchers, start_ms, end_ms)

@@ -30,7 +30,7 @@ def vector_selector(ev: Evaluation, node: VectorSelector, grid: Grid) -> Vector:
     def smoothed(piece: Grid, steps: slice) -> Vector:
         at = ev.moments(when, piece)
         chosen = _select(ev, node, at, after_ms=lookback, with_stale=False)
-        return assemble(chosen, piece, lambda columns: extended.at_instants(columns, at, lookback))
+        return assemble(chosen, piece, lambda columns: extended.at_instants(columns.compact(), at, lookback))
 
     def plain(piece: Grid, steps: slice) -> Vector:
         at = ev.moments(when, piece)
@@ -64,7 +64,7 @@ def _select(
     ev: Evaluation, node: VectorSelector, at: Int64s, *, after_ms: int, with_stale: bool
 ) -> Selection:
     first, last = int(at.min()), int(at.max())
-    blocks = ev.queryable.select(node.matchers, first - ev.lookback_ms + 1, last + after_ms)
+    blocks = ev.queryable.read(node.matchers, first - ev.lookback_ms + 1, last + after_ms)
     chosen = selection(blocks, with_stale=with_stale, lists=ev.lists)
     ev.budget.read += chosen.samples
     ev.budget.hold(chosen.samples)

@@ -7,16 +7,16 @@ from typing import Protocol
 
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
-from backbeat.model.samples import SampleBlock
+from backbeat.model.samples import SampleBlock, Sheet
 
 
 class Queryable(Protocol):
     """Series as arrays. Called from worker threads; must be safe while samples are appended."""
 
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[SampleBlock]:
+    def read(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[SampleBlock | Sheet]:
         """Samples in [start_ms, end_ms] of every series that all matchers accept.
 
-        Each series is in exactly one block. Series without a sample in the range may be left out.
+        Each series is in exactly one block or sheet. Series without a sample in the range may be left out.
         """
         ...
 

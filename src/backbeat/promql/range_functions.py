@@ -146,6 +146,23 @@ def _smoothing(a: RangeArguments) -> Found:
     return found, a.windows.spread(a.windows.counts >= 2)
 
 
+GATHERING = frozenset(
+    (
+        "absent_over_time",
+        "count_over_time",
+        "delta",
+        "first_over_time",
+        "idelta",
+        "increase",
+        "irate",
+        "last_over_time",
+        "present_over_time",
+        "rate",
+        "ts_of_first_over_time",
+        "ts_of_last_over_time",
+    )
+)
+"""They look at single samples of a window, wherever these lie; all others go through every sample."""
 RANGE_FUNCTIONS: Mapping[str, RangeFunction] = {
     "absent_over_time": _present,
     "avg_over_time": _mean,

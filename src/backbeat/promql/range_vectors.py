@@ -19,7 +19,7 @@ from backbeat.promql.evaluation import Evaluation, fail, unwrapped
 from backbeat.promql.instant_vectors import assemble
 from backbeat.promql.kernels import extended
 from backbeat.promql.kernels.windows import Columns
-from backbeat.promql.range_functions import RANGE_FUNCTIONS, Found, RangeArguments
+from backbeat.promql.range_functions import GATHERING, RANGE_FUNCTIONS, Found, RangeArguments
 from backbeat.promql.samples import Selection, selection
 from backbeat.promql.slicing import over_time
 from backbeat.promql.vector import Grid, Vector, constant
@@ -76,6 +76,8 @@ def _kernel(
 ) -> Callable[[Columns], Found]:
     def plain(columns: Columns) -> Found:
         ev.deadline.check()
+        if function not in GATHERING:
+            columns = columns.compact()
         frame = ev.frames.of(columns, read.ends, read.range_ms)
         return RANGE_FUNCTIONS[function](
             RangeArguments(frame.windows(columns), frame, read.ends, grid.steps, read.range_ms, numbers)
@@ -85,7 +87,7 @@ def _kernel(
         ev.deadline.check()
         is_smoothed = read.mode is RangeMode.SMOOTHED
         windows = extended.extended(
-            columns, read.ends, read.range_ms, ev.lookback_ms, is_smoothed=is_smoothed
+            columns.compact(), read.ends, read.range_ms, ev.lookback_ms, is_smoothed=is_smoothed
         )
         if function in ("changes", "resets"):
             return extended.anchored_count(windows, of_resets=function == "resets")
@@ -137,7 +139,7 @@ def read_range(ev: Evaluation, selector: VectorSelector, first: int, last: int, 
         start -= ev.lookback_ms
     if selector.mode is RangeMode.SMOOTHED:
         end += ev.lookback_ms
-    chosen = selection(ev.queryable.select(selector.matchers, start, end), with_stale=False, lists=ev.lists)
+    chosen = selection(ev.queryable.read(selector.matchers, start, end), with_stale=False, lists=ev.lists)
     ev.budget.read += chosen.samples
     ev.budget.hold(chosen.samples)
     ev.deadline.check()

@@ -72,7 +72,7 @@ def _cut_with_edges(
     ev: Evaluation, node: MatrixSelector, part: Part, labels: Sequence[Labels], ends: Int64s, range_ms: int
 ) -> list[SampleBlock]:
     """`anchored` and `smoothed` show the values at the window's edges as samples, too."""
-    columns = part.columns
+    columns = part.columns.compact()
     is_smoothed = node.selector.mode is RangeMode.SMOOTHED
     reach = extended.extended(columns, ends, range_ms, ev.lookback_ms, is_smoothed=is_smoothed)
     edges = extended.edges(reach, is_counter=False, may_begin_later=True)

@@ -1,8 +1,9 @@
 """From the blocks that storage gives to the arrays that kernels take.
 
-In:  SampleBlocks, with gaps and stale markers. Out: `Columns` without either, and whose series they hold.
-A large block without gaps is taken as it is; small blocks, and series with gaps, are joined into one array,
-so that a thousand targets cost one call of a kernel and not a thousand.
+In:  SampleBlocks, with gaps and stale markers, and Sheets. Out: `Columns` without either, and whose series
+they hold. Sheets are looked into where they lie. A large block without gaps is taken as it is; small blocks,
+and series with gaps, are joined into one array, so that a thousand targets cost one call of a kernel and not
+a thousand.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
-from backbeat.model.samples import SampleBlock, is_stale
+from backbeat.model.samples import SampleBlock, Sheet, is_stale
 from backbeat.promql.kernels.windows import Columns
 from backbeat.promql.label_lists import LabelLists
 
@@ -52,51 +53,97 @@ class _Piece:
 
 
 def selection(
-    blocks: Sequence[SampleBlock], *, with_stale: bool, lists: LabelLists | None = None
+    found: Sequence[SampleBlock | Sheet], *, with_stale: bool, lists: LabelLists | None = None
 ) -> Selection:
-    """Bring blocks into kernel shape; stale markers stay samples only for instant vectors."""
-    each = [block.labels for block in blocks]
+    """Bring samples into kernel shape; stale markers stay samples only for instant vectors."""
+    each = [one.labels for one in found]
     if len(each) == 1:
         labels = each[0]
     elif lists is None:
         labels = _united(each)
     else:
         labels = lists.derive("united", each, lambda: _united(each))
-    if len(blocks) > 1 and (whole := _whole(blocks)) is not None:
-        return Selection(labels, [whole], whole.columns.values.size)
     first = 0
     parts: list[Part] = []
+    blocks: list[tuple[SampleBlock, int]] = []
+    for one in found:
+        if isinstance(one, SampleBlock):
+            blocks.append((one, first))
+        else:
+            aside = frozenset() if with_stale else one.stale
+            parts += _sheet_parts(one, first, aside)
+            blocks += [(one.block(group), first + one.series_of(group).start) for group in sorted(aside)]
+        first += len(one.labels)
+    parts += _block_parts(blocks, with_stale=with_stale)
+    return Selection(labels, parts, sum(part.columns.samples for part in parts))
+
+
+def _sheet_parts(sheet: Sheet, first: int, aside: frozenset[int]) -> list[Part]:
+    """The groups that are not set aside: large ones each by itself, the others together."""
+    room = sheet.values.shape[1]
+    flat = sheet.values.reshape(-1)
+    parts: list[Part] = []
+    lengths = np.array([len(times) for times in sheet.times])
+    sizes = np.bincount(sheet.groups, minlength=len(lengths))
+    alone = lengths * sizes >= _LARGE if len(lengths) > 1 else lengths > 0
+    for group in np.flatnonzero(alone).tolist():
+        if group in aside:
+            continue
+        own = sheet.series_of(group)
+        count, row = own.stop - own.start, int(sheet.rows[own.start])
+        columns = Columns(
+            values=flat[row * room : (row + count) * room],
+            rows=np.arange(count, dtype=np.int64) * room + int(sheet.firsts[group]),
+            groups=np.zeros(count, np.int64),
+            times=sheet.times[group],
+            starts=np.array([0, lengths[group]]),
+            falls=_within(sheet.falls, row * room, (row + count) * room),
+            stride=room,
+        )
+        parts.append(Part(columns, np.arange(first + own.start, first + own.stop)))
+    together = ~alone & (lengths > 0)
+    together[list(aside)] = False
+    if together.any():
+        parts.append(_joint_part(sheet, first, together, flat))
+    return parts
+
+
+def _within(falls: Int64s, begin: int, end: int) -> Int64s:
+    """Falls of a part of the values, counted from its begin."""
+    return falls[falls.searchsorted(begin) : falls.searchsorted(end)] - begin if len(falls) else falls
+
+
+def _joint_part(sheet: Sheet, first: int, chosen: Bools, flat: Float64s) -> Part:
+    times, firsts = sheet.times, sheet.firsts
+    groups, rows, series = sheet.groups, sheet.rows, np.arange(first, first + len(sheet.groups))
+    if not chosen.all():
+        kept = np.flatnonzero(chosen[groups])
+        groups, rows, series = (np.cumsum(chosen) - 1)[groups[kept]], rows[kept], series[kept]
+        times, firsts = [each for each, is_one in zip(times, chosen, strict=True) if is_one], firsts[chosen]
+    columns = Columns(
+        values=flat,
+        rows=rows * sheet.values.shape[1] + firsts[groups],
+        groups=groups,
+        times=np.concatenate(times),
+        starts=np.cumsum([0, *map(len, times)]),
+        falls=sheet.falls,
+    )
+    return Part(columns, series)
+
+
+def _block_parts(blocks: Sequence[tuple[SampleBlock, int]], *, with_stale: bool) -> list[Part]:
+    """blocks: each with the place of its first series."""
+    parts: list[Part] = []
     small: list[_Piece] = []
-    for block in blocks:
+    for block, first in blocks:
         for piece in _pieces(block, first, with_stale=with_stale):
             if piece.values.ndim == 2 and piece.values.size >= _LARGE:
                 parts.append(_join([piece]))
             else:
                 small.append(piece)
-        first += len(block.labels)
     if small:
         parts.append(_join(small))
-    return Selection(labels, parts, sum(part.columns.values.size for part in parts))
-
-
-def _whole(blocks: Sequence[SampleBlock]) -> Part | None:
-    """Small blocks without gaps and stale markers, joined at once; None where it is not so simple."""
-    if any(block.present is not None or block.values.size >= _LARGE for block in blocks):
-        return None
-    values = np.concatenate([block.values.reshape(-1) for block in blocks])
-    if is_stale(values).any():
-        return None
-    lengths = np.array([len(block.times) for block in blocks])
-    groups = np.repeat(np.arange(len(blocks)), [len(block.labels) for block in blocks])
-    widths = lengths[groups]
-    columns = Columns(
-        values=values,
-        rows=np.cumsum(widths) - widths,
-        groups=groups,
-        times=np.concatenate([block.times for block in blocks]),
-        starts=np.concatenate(([0], np.cumsum(lengths))),
-    )
-    return Part(columns, np.arange(len(groups)))
+    return parts
 
 
 def _united(lists: Sequence[Sequence[Labels]]) -> list[Labels]:

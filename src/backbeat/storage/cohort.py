@@ -58,6 +58,9 @@ class HeadCohort:
         """changes when the samples of `sealed` do, not when they are compressed"""
         self.changes = 0
         """counts what was stored or deleted"""
+        self.newest_ms = -(2**63)
+        self.rewrites = 0
+        """counts what was stored before its newest sample"""
         self.closed = False
         self.is_sparse = False
         """whether most cells of the last chunk were empty"""
@@ -102,7 +105,7 @@ class HeadCohort:
 
     def append(self, layout: Layout, timestamp_ms: int, values: Float64s) -> None:
         """Put one row; none of its cells holds a sample yet."""
-        self.changes += 1
+        self._note_append(timestamp_ms, timestamp_ms)
         chunk, slots = self._room_for(layout)
         if timestamp_ms > chunk.newest:
             chunk.append_row(timestamp_ms, slots, values)
@@ -111,7 +114,7 @@ class HeadCohort:
 
     def append_rows(self, layout: Layout, times: Int64s, matrix: Float64s) -> None:
         """Put rows in order of time; matrix: (times, columns)."""
-        self.changes += 1
+        self._note_append(int(times[0]), int(times[-1]))
         at, count = 0, len(times)
         while at < count:
             chunk, slots = self._room_for(layout)
@@ -122,6 +125,13 @@ class HeadCohort:
             end = min(count, at + len(chunk.times) - chunk.count)
             chunk.append_rows(times[at:end], _all_slots(layout) if slots is None else slots, matrix[at:end])
             at = end
+
+    def _note_append(self, oldest_ms: int, newest_ms: int) -> None:
+        self.changes += 1
+        if oldest_ms < self.newest_ms:
+            self.rewrites += 1
+        if newest_ms > self.newest_ms:
+            self.newest_ms = newest_ms
 
     def seal_open(self) -> None:
         """Move the open chunk to the sealed ones, still uncompressed."""

@@ -21,21 +21,20 @@ def lost_to_resets(windows: Windows) -> Float64s | None:
     Only falls between two samples of the window count, so never at its first sample.
     """
     columns = windows.columns
-    falls = is_reset(columns.values)
-    falls[columns.rows[columns.rows < len(falls)]] = False
-    places = np.flatnonzero(falls)
+    places = columns.falls if columns.falls is not None else _falls(columns)
+    if len(places):
+        places = places[places >= columns.rows[0]]
     if len(places) == 0:
         return None
     lost = np.zeros(windows.shape)
-    running = np.cumsum(falls, dtype=np.int64)
     has_falls = np.unique(np.searchsorted(columns.rows, places, side="right") - 1)
     begins = columns.rows[has_falls, np.newaxis]
     lo, hi = windows.spread(windows.lo), windows.spread(windows.hi)
     if len(lo) > 1:
         lo, hi = lo[has_falls], hi[has_falls]
-    first = running.take(begins + lo, mode="clip")
-    last = np.maximum(first, running.take(begins + hi - 1, mode="clip"))
-    last = np.where(hi > lo, last, first)
+    first = np.searchsorted(places, begins + lo, side="right")
+    last = np.searchsorted(places, begins + hi - 1, side="right")
+    last = np.where(hi > lo, np.maximum(first, last), first)
     fallen_from = columns.values[places - 1]
     if int((last - first).max(initial=0)) <= 1:
         # The usual case: a counter starts anew at most once in a window.
@@ -43,6 +42,12 @@ def lost_to_resets(windows: Windows) -> Float64s | None:
     else:
         lost[has_falls] = _sum_between(fallen_from, first, last)
     return lost
+
+
+def _falls(columns: Columns) -> Int64s:
+    falls = is_reset(columns.values)
+    falls[columns.rows[columns.rows < len(falls)]] = False
+    return np.flatnonzero(falls)
 
 
 def _sum_between(values: Float64s, first: Int64s, last: Int64s) -> Float64s:

@@ -33,6 +33,9 @@ class Columns:
     groups: (series,) the group whose timestamps the series has, ascending
     times:  (timestamps,) ms, group after group, strictly increasing inside a group
     starts: (groups + 1,) index of each group's first timestamp in `times`
+    falls:  None where `values` holds these samples and nothing else. Otherwise other numbers lie between the
+            series, and this says which samples are lower than the one before them: sorted indexes in `values`
+    stride: of one group with `falls`: how far its series are apart, and `values` has whole strides; else 0
     """
 
     values: Float64s
@@ -40,11 +43,43 @@ class Columns:
     groups: Int64s
     times: Int64s
     starts: Int64s
+    falls: Int64s | None = None
+    stride: int = 0
 
     @property
     def is_rectangle(self) -> bool:
         """One group whose series lie in `values` one after another."""
-        return len(self.starts) == 2 and len(self.values) == len(self.rows) * len(self.times)
+        return (
+            self.falls is None
+            and len(self.starts) == 2
+            and len(self.values) == len(self.rows) * len(self.times)
+        )
+
+    @property
+    def samples(self) -> int:
+        """How many belong to the series."""
+        if self.falls is None:
+            return len(self.values)
+        if len(self.starts) == 2:
+            return len(self.rows) * len(self.times)
+        return int(np.diff(self.starts)[self.groups].sum())
+
+    def compact(self) -> Columns:
+        """The same with nothing between the series."""
+        if self.falls is None:
+            return self
+        if self.stride:
+            first, count = int(self.rows[0]), len(self.times)
+            cells = self.values.reshape(-1, self.stride)[:, first : first + count]
+            rows = np.arange(len(self.rows), dtype=np.int64) * count
+            return Columns(
+                np.ascontiguousarray(cells).reshape(-1), rows, self.groups, self.times, self.starts
+            )
+        widths = np.diff(self.starts)[self.groups]
+        rows = np.cumsum(widths) - widths
+        index = np.repeat(self.rows - rows, widths)
+        index += np.arange(len(index))
+        return Columns(self.values.take(index), rows, self.groups, self.times, self.starts)
 
     def bounds(self, edges: Int64s, side: Side) -> Int64s:
         """How many of each group's timestamps are < edge (side "left") or <= edge ("right").
@@ -65,7 +100,17 @@ class Columns:
         return found
 
     def part(self, rows: slice) -> tuple[Columns, slice]:
-        """The series from rows.start until before rows.stop, and which groups these have."""
+        """The series from rows.start until before rows.stop, and which groups these have.
+
+        What it says of falls is meaningless.
+        """
+        if self.stride:
+            own = self.values[rows.start * self.stride : rows.stop * self.stride]
+            count = rows.stop - rows.start
+            part = Columns(
+                own, self.rows[:count], self.groups[:count], self.times, self.starts, self.falls, self.stride
+            )
+            return part, slice(0, 1)
         begin = int(self.rows[rows.start])
         end = int(self.rows[rows.stop]) if rows.stop < len(self.rows) else len(self.values)
         groups = slice(int(self.groups[rows.start]), int(self.groups[rows.stop - 1]) + 1)
@@ -76,6 +121,7 @@ class Columns:
             self.groups[rows] - groups.start,
             self.times[starts[0] : starts[-1]],
             starts - starts[0],
+            self.falls,
         )
         return part, groups
 
@@ -104,7 +150,7 @@ class Windows:
     def parts(self) -> Iterator[tuple[slice, slice, Windows]]:
         """Blocks of series whose samples and windows fit a core's cache: (series, their groups, windows)."""
         series, steps = self.shape
-        samples = len(self.columns.values) // max(1, series)
+        samples = len(self.columns.times) // (len(self.columns.starts) - 1)
         height = max(1, CACHED // max(1, steps, samples))
         for begin in range(0, series, height):
             rows = slice(begin, min(begin + height, series))
@@ -122,9 +168,12 @@ class Windows:
         returns: (series, steps)
         """
         columns = self.columns
-        if columns.is_rectangle:
+        if columns.stride:
+            wide = samples.reshape(-1, columns.stride)
+            found: Array = wide.take(index[0] + columns.rows[0], axis=1, mode="clip")
+        elif columns.is_rectangle:
             matrix = samples.reshape(len(columns.rows), len(columns.times))
-            found: Array = matrix.take(index[0], axis=1, mode="clip")
+            found = matrix.take(index[0], axis=1, mode="clip")
         else:
             found = samples.take(columns.rows[:, np.newaxis] + self.spread(index), mode="clip")
         return found

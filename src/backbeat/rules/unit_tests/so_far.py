@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
-from backbeat.model.samples import SampleBlock
+from backbeat.model.samples import SampleBlock, Sheet
 from backbeat.promql.queryable import Queryable
 
 
@@ -21,10 +21,10 @@ class SoFar:
         self.till_ms = till_ms
         self._whole = whole
 
-    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[SampleBlock]:
+    def read(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[SampleBlock | Sheet]:
         if start_ms > self.till_ms:
             return []
-        return self._whole.select(matchers, start_ms, min(end_ms, self.till_ms))
+        return self._whole.read(matchers, start_ms, min(end_ms, self.till_ms))
 
     def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Labels]:
         return self._whole.series(matchers, start_ms, min(end_ms, self.till_ms))
