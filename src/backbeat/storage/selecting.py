@@ -22,7 +22,6 @@ from backbeat.model.matchers import Matcher
 from backbeat.model.samples import SampleBlock, Sheet
 from backbeat.storage.assemble import Part, assemble, keys_in_several, stitched
 from backbeat.storage.block_store import BlockStore
-from backbeat.storage.chunks import Source
 from backbeat.storage.cohort import times_within
 from backbeat.storage.head import Head, Look, Placed, parts_of
 from backbeat.storage.keys import Keys
@@ -191,7 +190,7 @@ class Selector:
         placed: Sequence[Placed],
         fresh: Sequence[Placed],
     ) -> None:
-        """Put fresh cohorts without gaps into the sheet, and settle what blocks hold of all that are not in it.
+        """Put fresh cohorts without gaps into the sheet; settle what blocks hold of all that are not in it.
 
         Raises _TooLarge.
         """
