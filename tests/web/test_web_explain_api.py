@@ -18,10 +18,10 @@ from backbeat.web.responses import on_error
 class Nothing:
     """A store without series."""
 
-    def select(self, *_: object) -> list[Any]:
+    def read(self, *_: object) -> list[Any]:
         return []
 
-    series = label_names = label_values = select
+    series = label_names = label_values = read
 
 
 async def asked(params: dict[str, str]) -> httpx.Response:

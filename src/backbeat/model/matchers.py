@@ -46,12 +46,18 @@ class Matcher:
     op: MatchOp
     value: str
     _regex: Any = field(init=False, repr=False, compare=False, default=None)
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
+        # Selectors are keys of everything that is remembered of queries.
+        object.__setattr__(self, "_hash", hash((self.name, str(self.op), self.value)))
         if self.op in (MatchOp.REGEX, MatchOp.NOT_REGEX):
             # Plain alternatives need not be UTF-8: Prometheus compares them without a regular expression.
             plain = _OPERATORS.search(self.value) is None
             object.__setattr__(self, "_regex", compile_regex(readable(self.value) if plain else self.value))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def matches(self, value: str) -> bool:
         """Whether a label of this value (empty where absent) satisfies the condition."""

@@ -63,6 +63,7 @@ class Sheet:
     values: (rows, room) float64
     rows:   (series,) row of `values`, ascending
     groups: (series,) the group of each series, ascending
+    sizes:  (groups,) how many series each has
     times:  (groups,) arrays of ms, each strictly increasing; may be empty
     firsts: (groups,) column of `values` of each group's first sample
     falls:  sorted indexes into `values.ravel()` of samples that are lower than the one before them
@@ -73,6 +74,7 @@ class Sheet:
     values: Float64s
     rows: Int64s
     groups: Int64s
+    sizes: Sequence[int]
     times: Sequence[Int64s]
     firsts: Int64s
     falls: Int64s
@@ -81,15 +83,11 @@ class Sheet:
     @property
     def series(self) -> int:
         """How many have a sample."""
-        return sum(size for size, times in zip(self._sizes(), self.times, strict=True) if len(times))
+        return sum(size for size, times in zip(self.sizes, self.times, strict=True) if len(times))
 
     @property
     def samples(self) -> int:
-        return sum(size * len(times) for size, times in zip(self._sizes(), self.times, strict=True))
-
-    def _sizes(self) -> list[int]:
-        sizes: list[int] = np.bincount(self.groups, minlength=len(self.times)).tolist()
-        return sizes
+        return sum(size * len(times) for size, times in zip(self.sizes, self.times, strict=True))
 
     def series_of(self, group: int) -> slice:
         """The places of a group's series."""

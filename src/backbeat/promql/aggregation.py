@@ -58,7 +58,7 @@ def aggregate(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
 
 
 def _any(groups: Groups, present: Bools) -> Bools:
-    if bool(present.all()):
+    if present.all():
         return np.ones((len(groups.starts), present.shape[1]), bool)
     return np.logical_or.reduceat(groups.sort(present), groups.starts, axis=0)
 

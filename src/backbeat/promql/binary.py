@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from backbeat.model.arrays import Bools, Float64s
-from backbeat.promql.ast import Binary, Paren, Unary
+from backbeat.promql.ast import Binary, Paren, Unary, VectorMatching
 from backbeat.promql.evaluation import Evaluation, Value
 from backbeat.promql.matching import match_vectors
 from backbeat.promql.sets import set_operator
-from backbeat.promql.vector import Grid, Vector, drop_names, merged
+from backbeat.promql.vector import Grid, Vector, merged
 
 ARITHMETIC: Mapping[str, Callable[[Float64s, Float64s], Float64s]] = {
     "+": np.add,
@@ -46,7 +46,7 @@ def binary(ev: Evaluation, node: Binary, grid: Grid) -> Value:
     left, right = ev.value(node.left, grid), ev.value(node.right, grid)
     if isinstance(left, Vector) and isinstance(right, Vector):
         if node.op in ("and", "or", "unless"):
-            return set_operator(node.op, left, right, node.matching)
+            return set_operator(node.op, left, right, node.matching or VectorMatching(), ev.lists)
         if node.op in _HISTOGRAM_ONLY:
             return _nothing_to_trim(ev, node, left)
         return _between_vectors(ev, node, left, right)
@@ -80,17 +80,11 @@ def _with_number(ev: Evaluation, node: Binary, vector: Vector, number: Float64s,
     else:
         values = ARITHMETIC[node.op](one, two)
     changed = Vector(vector.labels, values, vector.present, vector.nameless)
-    return _renamed(ev, changed)
-
-
-def _renamed(ev: Evaluation, vector: Vector) -> Vector:
-    delayed = ev.dialect.delayed_name_removal
-    result = drop_names(vector, delayed=delayed)
-    return result if delayed else merged(result)
+    return ev.without_names(changed)
 
 
 def _between_vectors(ev: Evaluation, node: Binary, left: Vector, right: Vector) -> Vector:
-    pairs = match_vectors(node, left, right, delayed_names=ev.dialect.delayed_name_removal)
+    pairs = match_vectors(node, left, right, ev.lists, delayed_names=ev.dialect.delayed_name_removal)
     if node.op in COMPARISONS:
         holds = COMPARISONS[node.op](pairs.left, pairs.right)
         if node.return_bool:
@@ -102,7 +96,8 @@ def _between_vectors(ev: Evaluation, node: Binary, left: Vector, right: Vector) 
     nameless = (
         np.ones(len(pairs.labels), bool) if node.return_bool and ev.dialect.delayed_name_removal else None
     )
-    return merged(Vector(pairs.labels, values, present, nameless).without_empty())
+    result = Vector(pairs.labels, values, present, nameless).without_empty()
+    return result if pairs.differ else merged(result)
 
 
 def unary(ev: Evaluation, node: Unary, grid: Grid) -> Value:
@@ -111,7 +106,7 @@ def unary(ev: Evaluation, node: Unary, grid: Grid) -> Value:
         return value
     if not isinstance(value, Vector):
         return -value
-    return _renamed(ev, Vector(value.labels, -value.values, value.present, value.nameless))
+    return ev.without_names(Vector(value.labels, -value.values, value.present, value.nameless))
 
 
 def paren(ev: Evaluation, node: Paren, grid: Grid) -> Value:

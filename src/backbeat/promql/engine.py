@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from backbeat.model import gotext
+from backbeat.model.arrays import Int64s
 from backbeat.model.labels import Labels
 from backbeat.model.results import Answer, BadQuery, Matrix, RawSamples, Scalar, Text
 from backbeat.promql.aggregation import aggregate
@@ -191,15 +192,29 @@ def _result(ev: Evaluation, expr: Expr, grid: Grid, *, in_order: bool) -> Matrix
     value = ev.value(expr, grid)
     if not isinstance(value, Vector):
         return Scalar(grid.steps, np.ascontiguousarray(value))
-    vector = merged(remove_marked_names(value)).without_empty()
+    vector = remove_marked_names(value)
+    if not ev.lists.derive("differ", (vector.labels,), lambda: len(set(vector.labels)) == len(vector.labels)):
+        vector = merged(vector)
+    vector = vector.without_empty()
     if in_order:
-        vector = vector.rows(np.array(label_order(vector.labels), np.int64))
+        vector = _in_order(ev, vector)
     return Matrix(
         vector.labels,
         grid.steps,
         np.ascontiguousarray(vector.values),
         np.ascontiguousarray(vector.present),
     )
+
+
+def _in_order(ev: Evaluation, vector: Vector) -> Vector:
+    def find() -> tuple[Sequence[Labels], Int64s | None]:
+        order = label_order(vector.labels)
+        if order == list(range(len(order))):
+            return vector.labels, None
+        return [vector.labels[row] for row in order], np.array(order)
+
+    labels, order = ev.lists.derive("in order", (vector.labels,), find)
+    return vector if order is None else Vector(labels, vector.values[order], vector.present[order])
 
 
 def label_order(labels: Sequence[Labels]) -> list[int]:

@@ -131,7 +131,7 @@ class Evaluation:
     def moments(self, when: FixedTime, grid: Grid) -> Int64s:
         """When a selector looks at its data: the steps or its @, less its offset; (steps,) ms."""
         steps = grid.steps if when.at_ms is None else np.full(grid.size, when.at_ms, np.int64)
-        return steps - when.offset_ms
+        return steps - when.offset_ms if when.offset_ms else steps
 
     def without_names(self, vector: Vector, *, refuse_equal: bool = False) -> Vector:
         """Take metric names away, now or later.

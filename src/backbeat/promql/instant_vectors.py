@@ -99,8 +99,11 @@ def assemble(chosen: Selection, grid: Grid, kernel: Kernel) -> Vector:
         values, present = kernel(part.columns)
         in_order = bool((part.series[1:] > part.series[:-1]).all())
         labels = chosen.labels if in_order else [chosen.labels[row] for row in part.series.tolist()]
-        whole = Vector(labels, np.broadcast_to(values, shape), np.broadcast_to(present, shape))
-        return whole.without_empty()
+        if values.shape != shape:
+            values = np.broadcast_to(values, shape)
+        if present.shape != shape:
+            present = np.broadcast_to(present, shape)
+        return Vector(labels, values, present).without_empty()
     all_values, all_present = np.empty(shape), np.zeros(shape, bool)
     for part in chosen.parts:
         values, present = kernel(part.columns)

@@ -2,6 +2,7 @@
 
 Storage gives the same lists, the very objects, query after query while no series comes or goes. To group ten
 thousand label sets costs more than to sum their samples, so what was derived from a list is kept with it.
+What is derived is a list again, and the same one the next time: a whole query finds its labels here.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ from backbeat.model.labels import Labels
 Result = TypeVar("Result")
 _MOST_LABELS = 1_000_000
 _MOST_LISTS = 4096
-_SMALL = 8
-"""so few label sets are not worth a place"""
 
 
 class LabelLists:
@@ -32,9 +31,6 @@ class LabelLists:
         self, what: Hashable, sources: Sequence[Sequence[Labels]], compute: Callable[[], Result]
     ) -> Result:
         """What `compute` makes of the sources, which must not change afterwards; `what` names it."""
-        size = sum(map(len, sources))
-        if size < _SMALL:
-            return compute()
         # The entry holds its sources, so their ids are theirs for as long as it is here.
         key = (what, *map(id, sources))
         with self._lock:
@@ -43,6 +39,7 @@ class LabelLists:
                 self._known.move_to_end(key)
                 return cast("Result", found[1])
         result = compute()
+        size = sum(map(len, sources))
         if size <= _MOST_LABELS // 4:
             with self._lock:
                 if key not in self._known:

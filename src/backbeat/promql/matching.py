@@ -15,6 +15,7 @@ from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.promql.ast import Binary, Cardinality, VectorMatching
 from backbeat.promql.evaluation import fail
+from backbeat.promql.label_lists import LabelLists
 from backbeat.promql.sets import present_by_signature, signatures
 from backbeat.promql.vector import METADATA_LABELS, Vector, in_braces
 
@@ -23,12 +24,25 @@ _CHANGES_METRIC = frozenset(("+", "-", "*", "/", "%", "^", "atan2"))
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """left, right: (pairs, steps) operands; present: where both are there."""
+    """left, right: (pairs, steps) operands; present: where both are there; differ: no labels are alike."""
 
-    labels: list[Labels]
+    labels: Sequence[Labels]
     left: Float64s
     right: Float64s
     present: Bools
+    differ: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Partners:
+    """Series of two sides where each matches at most one of the other, or of the one side.
+
+    many, one: (pairs,) their series; labels: (pairs,), no two alike
+    """
+
+    many: Int64s
+    one: Int64s
+    labels: Sequence[Labels]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +62,22 @@ class _Rows:
     present: Bools
 
 
-def match_vectors(node: Binary, left: Vector, right: Vector, *, delayed_names: bool) -> Pairs:
+def match_vectors(
+    node: Binary, left: Vector, right: Vector, lists: LabelLists, *, delayed_names: bool
+) -> Pairs:
     matching = node.matching or VectorMatching()
-    (left_codes, right_codes), count = signatures((left.labels, right.labels), matching)
     swapped = matching.cardinality is Cardinality.ONE_TO_MANY
+    drops = node.op in _CHANGES_METRIC or (node.return_bool and not delayed_names)
+    sides = (right, left) if swapped else (left, right)
+    partners = lists.derive(
+        ("partners", matching, drops),
+        (sides[0].labels, sides[1].labels),
+        lambda: _partners(sides[0].labels, sides[1].labels, matching, drops, lists),
+    )
+    if partners is not None:
+        pairs = _of_partners(partners, *sides)
+        return Pairs(pairs.labels, pairs.right, pairs.left, pairs.present, True) if swapped else pairs
+    (left_codes, right_codes), count = signatures((left.labels, right.labels), matching, lists)
     # As in Prometheus, fill_left stands for the many side, even with group_right, and fill_right for the one.
     if swapped:
         many = _Side(right, right_codes, matching.fill_left, "right")
@@ -64,10 +90,9 @@ def match_vectors(node: Binary, left: Vector, right: Vector, *, delayed_names: b
         step, message = duplicate
         if step:
             # Another mistake at an earlier step is told instead.
-            match_vectors(node, left.until(step), right.until(step), delayed_names=delayed_names)
+            match_vectors(node, left.until(step), right.until(step), lists, delayed_names=delayed_names)
         raise fail(message)
     rows = _pair(many, one, count)
-    drops = node.op in _CHANGES_METRIC or (node.return_bool and not delayed_names)
     labels = [
         _result_labels(
             _labels_of(many, i, one, j, matching), _labels_of(one, j, many, i, matching), matching, drops
@@ -79,6 +104,41 @@ def match_vectors(node: Binary, left: Vector, right: Vector, *, delayed_names: b
     if swapped:
         operands = operands[1], operands[0]
     return Pairs(labels, operands[0], operands[1], rows.present)
+
+
+def _partners(
+    many: Sequence[Labels],
+    one: Sequence[Labels],
+    matching: VectorMatching,
+    drops: bool,
+    lists: LabelLists,
+) -> _Partners | None:
+    """None where it depends on the steps who meets whom, or whether that is allowed."""
+    (many_codes, one_codes), count = signatures((many, one), matching, lists)
+    is_filled = matching.fill_left is not None or matching.fill_right is not None
+    if is_filled or len(np.unique(one_codes)) < len(one_codes):
+        return None
+    row_of = np.full(count, -1)
+    row_of[one_codes] = np.arange(len(one_codes))
+    rows = row_of[many_codes]
+    left = np.flatnonzero(rows >= 0)
+    right = rows[left]
+    labels = [
+        _result_labels(many[i], one[j], matching, drops)
+        for i, j in zip(left.tolist(), right.tolist(), strict=True)
+    ]
+    return _Partners(left, right, labels) if len(set(labels)) == len(labels) else None
+
+
+def _of_partners(partners: _Partners, many: Vector, one: Vector) -> Pairs:
+    left, right = _rows(partners.many, many), _rows(partners.one, one)
+    return Pairs(partners.labels, left.values, right.values, left.present & right.present, True)
+
+
+def _rows(index: Int64s, side: Vector) -> Vector:
+    if len(index) == len(side.labels) and bool((index[1:] > index[:-1]).all()):
+        return side
+    return Vector((), side.values[index], side.present[index])
 
 
 def _operand(side: _Side, index: Int64s) -> Float64s:

@@ -83,27 +83,27 @@ def _sheet_parts(sheet: Sheet, first: int, aside: frozenset[int]) -> list[Part]:
     room = sheet.values.shape[1]
     flat = sheet.values.reshape(-1)
     parts: list[Part] = []
-    lengths = np.array([len(times) for times in sheet.times])
-    sizes = np.bincount(sheet.groups, minlength=len(lengths))
-    alone = lengths * sizes >= _LARGE if len(lengths) > 1 else lengths > 0
-    for group in np.flatnonzero(alone).tolist():
-        if group in aside:
+    together: list[int] = []
+    large = _LARGE if len(sheet.times) > 1 else 1
+    for group, (size, times) in enumerate(zip(sheet.sizes, sheet.times, strict=True)):
+        if not len(times) or group in aside:
+            continue
+        if size * len(times) < large:
+            together.append(group)
             continue
         own = sheet.series_of(group)
-        count, row = own.stop - own.start, int(sheet.rows[own.start])
+        row = int(sheet.rows[own.start])
         columns = Columns(
-            values=flat[row * room : (row + count) * room],
-            rows=np.arange(count, dtype=np.int64) * room + int(sheet.firsts[group]),
-            groups=np.zeros(count, np.int64),
-            times=sheet.times[group],
-            starts=np.array([0, lengths[group]]),
-            falls=_within(sheet.falls, row * room, (row + count) * room),
+            values=flat[row * room : (row + size) * room],
+            rows=np.arange(size, dtype=np.int64) * room + int(sheet.firsts[group]),
+            groups=np.zeros(size, np.int64),
+            times=times,
+            starts=np.array([0, len(times)]),
+            falls=_within(sheet.falls, row * room, (row + size) * room),
             stride=room,
         )
         parts.append(Part(columns, np.arange(first + own.start, first + own.stop)))
-    together = ~alone & (lengths > 0)
-    together[list(aside)] = False
-    if together.any():
+    if together:
         parts.append(_joint_part(sheet, first, together, flat))
     return parts
 
@@ -113,13 +113,15 @@ def _within(falls: Int64s, begin: int, end: int) -> Int64s:
     return falls[falls.searchsorted(begin) : falls.searchsorted(end)] - begin if len(falls) else falls
 
 
-def _joint_part(sheet: Sheet, first: int, chosen: Bools, flat: Float64s) -> Part:
+def _joint_part(sheet: Sheet, first: int, chosen: Sequence[int], flat: Float64s) -> Part:
     times, firsts = sheet.times, sheet.firsts
     groups, rows, series = sheet.groups, sheet.rows, np.arange(first, first + len(sheet.groups))
-    if not chosen.all():
-        kept = np.flatnonzero(chosen[groups])
-        groups, rows, series = (np.cumsum(chosen) - 1)[groups[kept]], rows[kept], series[kept]
-        times, firsts = [each for each, is_one in zip(times, chosen, strict=True) if is_one], firsts[chosen]
+    if len(chosen) < len(times):
+        place_of = np.full(len(times), -1)
+        place_of[chosen] = np.arange(len(chosen))
+        kept = np.flatnonzero(place_of[groups] >= 0)
+        groups, rows, series = place_of[groups[kept]], rows[kept], series[kept]
+        times, firsts = [times[group] for group in chosen], firsts[chosen]
     columns = Columns(
         values=flat,
         rows=rows * sheet.values.shape[1] + firsts[groups],

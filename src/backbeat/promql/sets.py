@@ -10,11 +10,18 @@ from backbeat.model.arrays import Bools, Int64s
 from backbeat.model.labels import Labels
 from backbeat.promql.ast import VectorMatching
 from backbeat.promql.kernels.aggregates import Groups
+from backbeat.promql.label_lists import LabelLists
 from backbeat.promql.vector import Vector, join, merged
 
 
-def signatures(sides: Sequence[Sequence[Labels]], matching: VectorMatching) -> tuple[list[Int64s], int]:
+def signatures(
+    sides: Sequence[Sequence[Labels]], matching: VectorMatching, lists: LabelLists
+) -> tuple[list[Int64s], int]:
     """Number the label sets that series match by: a number for each series of each side, and how many."""
+    return lists.derive(("signatures", matching), sides, lambda: _numbered(sides, matching))
+
+
+def _numbered(sides: Sequence[Sequence[Labels]], matching: VectorMatching) -> tuple[list[Int64s], int]:
     numbers: dict[tuple[tuple[str, str], ...], int] = {}
     keep = matching.on
     names = frozenset(matching.labels) if keep else frozenset((*matching.labels, "__name__"))
@@ -38,9 +45,8 @@ def present_by_signature(codes: Int64s, present: Bools, count: int) -> Bools:
     return out
 
 
-def set_operator(op: str, left: Vector, right: Vector, matching: VectorMatching | None) -> Vector:
-    matching = matching or VectorMatching()
-    (left_codes, right_codes), count = signatures((left.labels, right.labels), matching)
+def set_operator(op: str, left: Vector, right: Vector, matching: VectorMatching, lists: LabelLists) -> Vector:
+    (left_codes, right_codes), count = signatures((left.labels, right.labels), matching, lists)
     if op == "or":
         taken = present_by_signature(left_codes, left.present, count)
         rest = Vector(right.labels, right.values, right.present & ~taken[right_codes], right.nameless)

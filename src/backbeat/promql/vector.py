@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -30,7 +31,8 @@ class Grid:
 
     @property
     def steps(self) -> Int64s:
-        return self.start_ms + self.step_ms * np.arange(self.size, dtype=np.int64)
+        """Shared: not to be written to."""
+        return _steps(self)
 
     def part(self, steps: slice) -> Grid:
         """Some of the steps."""
@@ -43,6 +45,15 @@ class Grid:
     @property
     def first(self) -> Grid:
         return Grid(self.start_ms, self.start_ms, self.step_ms)
+
+
+@lru_cache(maxsize=256)
+def _steps(grid: Grid) -> Int64s:
+    steps: Int64s = np.arange(grid.size, dtype=np.int64)
+    steps *= grid.step_ms
+    steps += grid.start_ms
+    steps.flags.writeable = False
+    return steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +87,18 @@ class Vector:
 
     def without_empty(self) -> Vector:
         """Series without a sample at any step are no series of the result."""
-        used: Bools = np.any(self.present, axis=1)
+        present = self.present
+        if present.shape[1] and present[:, -1].all():
+            return self  # nearly always so
+        used: Bools = np.any(present, axis=1)
         return self if used.all() else self.rows(used)
 
     def until(self, step: int) -> Vector:
         """The steps before that one."""
-        return replace(self, values=self.values[:, :step], present=self.present[:, :step])
+        return Vector(self.labels, self.values[:, :step], self.present[:, :step], self.nameless)
 
     def named(self, labels: Sequence[Labels]) -> Vector:
-        return replace(self, labels=labels)
+        return Vector(labels, self.values, self.present, self.nameless)
 
 
 def empty_vector(steps: int) -> Vector:
@@ -109,7 +123,7 @@ def without_metadata(labels: Labels) -> Labels:
 def drop_names(vector: Vector, *, delayed: bool) -> Vector:
     """What every operator does whose result is no longer the metric: now, or as a mark for later."""
     if delayed:
-        return replace(vector, nameless=np.ones(len(vector.labels), bool))
+        return Vector(vector.labels, vector.values, vector.present, np.ones(len(vector.labels), bool))
     return vector.named([without_metadata(own) for own in vector.labels])
 
 

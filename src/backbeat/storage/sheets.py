@@ -62,7 +62,7 @@ class GrowingSheet:
         self._used_rows = self._used_places = 0
         self._fall_rows = self._fall_columns = np.empty(0, np.int64)
         self._falls: Int64s | None = None
-        self._order: tuple[Sequence[Labels], Int64s, Int64s] | None = None
+        self._order: tuple[Sequence[Labels], Int64s, Int64s, Sequence[int]] | None = None
         self._last: tuple[int, int, Sheet] | None = None
 
     @property
@@ -120,12 +120,13 @@ class GrowingSheet:
             firsts.append(first)
             if member.stale and any(first <= column < last for column in member.stale):
                 stale.append(group)
-        labels, rows, groups = self._in_order()
+        labels, rows, groups, sizes = self._in_order()
         found = Sheet(
             labels,
             self._values,
             rows,
             groups,
+            sizes,
             times,
             np.array(firsts, np.int64),
             self._flat_falls(),
@@ -184,8 +185,8 @@ class GrowingSheet:
             self._falls = np.sort(self._fall_rows * self._values.shape[1] + self._fall_columns)
         return self._falls
 
-    def _in_order(self) -> tuple[Sequence[Labels], Int64s, Int64s]:
-        """labels, rows and groups of a sheet."""
+    def _in_order(self) -> tuple[Sequence[Labels], Int64s, Int64s, Sequence[int]]:
+        """labels, rows, groups and sizes of a sheet."""
         if self._order is None:
             members = list(self.members.values())
             sizes = [len(member.placed.keys) for member in members]
@@ -194,7 +195,7 @@ class GrowingSheet:
             labels = members[0].placed.labels if len(members) == 1 else None
             if labels is None:
                 labels = list(chain.from_iterable(member.placed.labels for member in members))
-            self._order = labels, np.concatenate([np.empty(0, np.int64), *rows]), groups
+            self._order = labels, np.concatenate([np.empty(0, np.int64), *rows]), groups, sizes
         return self._order
 
     def _make_room(self, columns: int, rows: int, places: int) -> None:

@@ -159,7 +159,9 @@ class Windows:
 
     def spread(self, per_group: Array) -> Array:
         """(groups, steps) to (series, steps), or to (1, steps) where one group has all series."""
-        return per_group if len(per_group) == 1 else per_group[self.columns.groups]
+        if len(per_group) == 1 or len(per_group) == len(self.columns.rows):
+            return per_group  # every group has a series
+        return per_group[self.columns.groups]
 
     def take(self, samples: Array, index: Int64s) -> Array:
         """What `samples` (aligned with `columns.values`) holds at `index` of each series' own samples.
@@ -186,7 +188,9 @@ class Windows:
 
 def half_open(columns: Columns, ends: Int64s, length_ms: int) -> Windows:
     """The windows (end - length, end]; ends: (steps,) ms."""
-    return Windows(columns, columns.bounds(ends - length_ms, "right"), columns.bounds(ends, "right"))
+    count = len(ends)
+    both = columns.bounds(np.concatenate((ends - length_ms, ends)), "right")
+    return Windows(columns, both[:, :count], both[:, count:])
 
 
 def newest(columns: Columns, at: Int64s, lookback_ms: int) -> tuple[Int64s, Bools]:
