@@ -23,7 +23,15 @@ const STATES: Readonly<Record<string, readonly [Level, string]>> = {
   inhibited: ["none", "⊘"],
   muted: ["none", "⊘"],
   acknowledged: ["info", "◉"],
+  unacknowledged: ["none", "○"],
   expired: ["none", "○"],
+  queued: ["info", "→"],
+  withdrawn: ["none", "←"],
+  grouped: ["none", "∈"],
+  decided: ["none", "·"],
+  passed: ["info", "→"],
+  silence: ["info", "⊘"],
+  unknown: ["none", "?"],
 };
 
 export function levelOf(state: string): Level {

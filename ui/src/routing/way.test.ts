@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import type { RouteNode } from "../api/oncall";
+import { drawn, labelsIn, onWay, times } from "./way";
+
+function route(matchers: string, receiver: string, ...routes: RouteNode[]): RouteNode {
+  return { matchers, receiver, routes, continue: false, groupBy: [], groupWaitMs: 30_000, groupIntervalMs: 300_000, repeatIntervalMs: 14_400_000, muteTimeIntervals: [], activeTimeIntervals: [], groups: 0, muted: "" };
+}
+const tree = route("{}", "team", route('{a="1"}', "x"), route('{a="1"}', "y", route('{b="2"}', "z")));
+
+test("nodes are drawn depth first, each known by its place", () => {
+  expect(drawn(tree).map(({ id, depth, node }) => [id, depth, node.receiver])).toEqual([["0", 0, "team"], ["0.0", 1, "x"], ["0.1", 1, "y"], ["0.1.0", 2, "z"]]);
+});
+
+test("a way goes through the sibling that leads on", () => {
+  const { passed, ends } = onWay(tree, [{ path: ["{}", '{a="1"}', '{b="2"}'], receiver: "z" }]);
+  expect([...passed]).toEqual(["0", "0.1", "0.1.0"]);
+  expect([...ends]).toEqual(["0.1.0"]);
+});
+
+test("times in words", () => {
+  expect(times(tree)).toBe("first after 30 s, changes every 5 min, again every 4 h");
+});
+
+test("labels of lines or commas, with or without quotes", () => {
+  expect(labelsIn('severity="critical", job=web\n instance=a b ')).toEqual(["severity=critical", "job=web", "instance=a b"]);
+});

@@ -1,0 +1,53 @@
+// The routing tree, laid out for the eye: which nodes a tried label set passes.
+
+import type { RouteNode, WayOut } from "../api/oncall";
+import { formatSeconds } from "../lib/format";
+
+export interface DrawnNode {
+  node: RouteNode;
+  depth: number;
+  /** the places of the children from the root down, the node's identity */
+  id: string;
+}
+
+export function drawn(root: RouteNode): DrawnNode[] {
+  const found: DrawnNode[] = [];
+  const walk = (node: RouteNode, depth: number, id: string): void => {
+    found.push({ node, depth, id });
+    node.routes.forEach((child, index) => walk(child, depth + 1, `${id}.${index}`));
+  };
+  walk(root, 0, "0");
+  return found;
+}
+
+/** The nodes that lie on a way, by identity; of siblings with the same matchers the first that leads on. */
+export function onWay(root: RouteNode, ways: readonly Pick<WayOut, "path" | "receiver">[]): { passed: Set<string>; ends: Set<string> } {
+  const [passed, ends] = [new Set<string>(), new Set<string>()];
+  for (const { path, receiver } of ways) {
+    const found = follow(root, path, receiver, "0");
+    found?.forEach((id) => passed.add(id));
+    const last = found?.at(-1);
+    if (last) ends.add(last);
+  }
+  return { passed, ends };
+}
+
+function follow(node: RouteNode, path: readonly string[], receiver: string, id: string): string[] | null {
+  if (node.matchers !== path[0]) return null;
+  if (path.length === 1) return node.receiver === receiver ? [id] : null;
+  for (const [index, child] of node.routes.entries()) {
+    const rest = follow(child, path.slice(1), receiver, `${id}.${index}`);
+    if (rest) return [id, ...rest];
+  }
+  return null;
+}
+
+export function times(node: Pick<RouteNode, "groupWaitMs" | "groupIntervalMs" | "repeatIntervalMs">): string {
+  const words = (ms: number): string => formatSeconds(ms / 1000);
+  return `first after ${words(node.groupWaitMs)}, changes every ${words(node.groupIntervalMs)}, again every ${words(node.repeatIntervalMs)}`;
+}
+
+/** `name=value` of each line or comma; the server says what is wrong with one. */
+export function labelsIn(text: string): string[] {
+  return text.split(/[\n,]+/).map((one) => one.trim().replace(/^(\w+)="(.*)"$/, "$1=$2")).filter(Boolean);
+}
