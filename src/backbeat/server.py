@@ -150,7 +150,7 @@ class Backbeat:
             default_subquery_step_ms=config.prometheus.evaluation_interval_ms,
         )
         self.querier = LocalQuerier(Engine(storage, limits, watched=storage))
-        self.live = LiveStream()
+        self.live = LiveStream(self.querier, now_ms)
         self.external = external_alertmanagers(config)
         self._reloading = asyncio.Lock()
         self._reload_task: asyncio.Task[None] | None = None
