@@ -1,14 +1,19 @@
-// Line colours that colour-blind people can tell apart (after Okabe and Ito), for both themes.
+// Line colours: apart for colour-blind people, readable on both themes, and none of them a state's colour.
 
 import type { Theme } from "../lib/theme.svelte";
 
 const LINES: Record<Theme, readonly string[]> = {
-  dark: ["#6cb6ff", "#f2a65a", "#5fd0a5", "#d49bf0", "#f2d75f", "#7fd4e8", "#f08a9b", "#b4bec9"],
-  light: ["#0b62c4", "#c25e00", "#0f7f5c", "#8a3fb0", "#8c6d00", "#0c7891", "#b8314c", "#5a6672"],
+  dark: ["#a3adff", "#4fd1d9", "#f0a3d4", "#d9c48a", "#6cb6ff", "#9fd8a4", "#c79bff", "#b4bec9"],
+  light: ["#4248cc", "#0a7d88", "#b0327f", "#7d6100", "#0b62c4", "#2f7a3d", "#8a3fb0", "#5a6672"],
+};
+/** From the quietest to the loudest, for lines that are one thing in degrees: percentiles. */
+const DEGREES: Record<Theme, readonly string[]> = {
+  dark: ["#4f5a8c", "#6f7cc0", "#a3adff", "#e3e6ff"],
+  light: ["#b3b8ea", "#7f86dc", "#4248cc", "#1d2163"],
 };
 
-export function lineColor(theme: Theme, index: number): string {
-  const colors = LINES[theme];
+export function lineColor(theme: Theme, index: number, isDegrees = false): string {
+  const colors = isDegrees ? DEGREES[theme] : LINES[theme];
   return colors[index % colors.length] ?? "#888888";
 }
 
@@ -17,10 +22,38 @@ export interface Ink {
   grid: string;
   warning: string;
   critical: string;
+  info: string;
+  card: string;
+  ink: string;
+  accent: string;
+  /** px of 1 rem */
+  rem: number;
+  font: string;
 }
 
-export function ink(): Ink {
+let known: { key: string; ink: Ink } | null = null;
+
+/** The colours of tokens.css for a canvas; read once a theme and size, since reading them costs layout. */
+export function ink(theme: Theme): Ink {
+  const key = `${theme} ${innerWidth}`;
+  if (known?.key === key) return known.ink;
   const style = getComputedStyle(document.documentElement);
   const read = (name: string): string => style.getPropertyValue(name).trim();
-  return { text: read("--soft"), grid: read("--line"), warning: read("--warning"), critical: read("--critical") };
+  const rem = parseFloat(style.fontSize);
+  known = {
+    key,
+    ink: {
+      text: read("--faint"),
+      grid: read("--line"),
+      warning: read("--warning"),
+      critical: read("--critical"),
+      info: read("--info"),
+      card: read("--card"),
+      ink: read("--ink"),
+      accent: read("--accent"),
+      rem,
+      font: `${0.7 * rem}px ${read("--font")}`,
+    },
+  };
+  return known.ink;
 }

@@ -1,198 +1,230 @@
-// Every panel of the Performance Dashboard: what it asks and where its thresholds are.
+// Every panel of the overview: what it asks, where its thresholds are, and what it needs.
 // The recorded names come from the NormalDance profile's recording rules.
 
-import type { Unit } from "../lib/format";
 import type { Query } from "../charts/lines";
+import type { Threshold } from "../charts/marks";
+import type { Unit } from "../lib/format";
 
 export interface PanelDefinition {
   id: string;
   title: string;
   unit: Unit;
   queries: readonly Query[];
-  thresholds?: readonly { value: number; severity: "warning" | "critical" }[];
+  thresholds?: readonly Threshold[];
   /** a value below the threshold is the bad one */
   lowIsBad?: boolean;
-  /** the query's line whose newest value stands in the corner */
+  /** the query whose newest value stands in the corner */
   headline?: number;
-  /** what to do when there is nothing to show */
-  whenEmpty: string;
+  /** label `signal` of the alerts that are about it; else its id */
+  signal?: string;
+  /** lines are one thing in degrees */
+  degrees?: boolean;
+  /** the metric that is missing where nothing is shown, and how to get it */
+  needs: { metric: string; snippet: string };
 }
 
-function limits(warning: number, critical: number): NonNullable<PanelDefinition["thresholds"]> {
+export interface PanelGroup {
+  title: string;
+  panels: readonly PanelDefinition[];
+}
+
+function limits(warning: number, critical: number): readonly Threshold[] {
   return [
     { value: warning, severity: "warning" },
     { value: critical, severity: "critical" },
   ];
 }
 
-const NO_APP = "Is the application scraped, and does it use backbeat-instrument?";
-const NO_HOST = "Is the host collector on (backbeat.yml), or a node exporter scraped?";
+const HTTP = "app.add_middleware(MetricsMiddleware, metrics=metrics)";
+const DATABASE = "instrument_engine(engine, metrics)";
+const HOST = "host_collector: true  # backbeat.yml; or scrape a node exporter";
+
+function host(metric: string): PanelDefinition["needs"] {
+  return { metric, snippet: HOST };
+}
 
 export const SCORE_EXPR = "app:performance_score:geomean";
+export const SIGNAL_SCORE_EXPR = "signal:score:min";
 export const POINTS_LOST_EXPR = "signal:score:points_lost";
 
 function percentile(name: string): Query {
   return { expr: `max(job:http_request_duration_seconds:${name})`, legend: name };
 }
 
-export const PANELS: readonly PanelDefinition[] = [
+export const GROUPS: readonly PanelGroup[] = [
   {
-    id: "response_time",
-    title: "Response time, percentiles",
-    unit: "seconds",
-    queries: [percentile("p50"), percentile("p90"), percentile("p95"), percentile("p99")],
-    headline: 2,
-    thresholds: limits(1, 2),
-    whenEmpty: NO_APP,
-  },
-  {
-    id: "error_rate",
-    title: "Error rate, 5xx share of requests",
-    unit: "ratio",
-    queries: [{ expr: "max(job:http_request_errors:ratio)", legend: "errors" }],
-    thresholds: limits(0.05, 0.1),
-    whenEmpty: NO_APP,
-  },
-  {
-    id: "requests",
     title: "Requests",
-    unit: "perSecond",
-    queries: [{ expr: "sum(job:http_requests:rate)", legend: "requests" }],
-    whenEmpty: NO_APP,
+    panels: [
+      {
+        id: "response_time",
+        title: "Response time, p95",
+        unit: "seconds",
+        queries: [percentile("p50"), percentile("p90"), percentile("p95"), percentile("p99")],
+        headline: 2,
+        degrees: true,
+        thresholds: limits(1, 2),
+        needs: { metric: "http_request_duration_seconds", snippet: HTTP },
+      },
+      {
+        id: "error_rate",
+        title: "Error rate, share of 5xx",
+        unit: "ratio",
+        queries: [{ expr: "max(job:http_request_errors:ratio)", legend: "errors" }],
+        thresholds: limits(0.05, 0.1),
+        needs: { metric: "http_requests_total", snippet: HTTP },
+      },
+      {
+        id: "traffic",
+        title: "Requests",
+        unit: "perSecond",
+        queries: [{ expr: "sum(job:http_requests:rate)", legend: "requests" }],
+        needs: { metric: "http_requests_total", snippet: HTTP },
+      },
+      {
+        id: "rate_limiting",
+        title: "Rate-limited requests",
+        unit: "perSecond",
+        queries: [{ expr: "sum(job:api_rate_limited:rate)", legend: "refused" }],
+        thresholds: limits(1, 5),
+        needs: { metric: "api_rate_limited_total", snippet: "metrics.rate_limited()" },
+      },
+    ],
   },
   {
-    id: "database",
-    title: "Database, average query time",
-    unit: "seconds",
-    queries: [{ expr: "max(job:db_query_duration_seconds:mean)", legend: "query time" }],
-    thresholds: limits(0.5, 1),
-    whenEmpty: NO_APP,
+    title: "Data",
+    panels: [
+      {
+        id: "database",
+        title: "Database, mean query time",
+        unit: "seconds",
+        queries: [{ expr: "max(job:db_query_duration_seconds:mean)", legend: "query time" }],
+        thresholds: limits(0.5, 1),
+        needs: { metric: "db_query_duration_seconds", snippet: DATABASE },
+      },
+      {
+        id: "database_connections",
+        title: "Database connections, share of the pool",
+        unit: "ratio",
+        queries: [{ expr: "max(job:db_connections:ratio)", legend: "in use" }],
+        needs: { metric: "db_connections", snippet: DATABASE },
+      },
+      {
+        id: "cache",
+        title: "Cache hit ratio",
+        unit: "ratio",
+        queries: [{ expr: "min(job:cache_hits:ratio)", legend: "hits" }],
+        thresholds: limits(0.8, 0.5),
+        lowIsBad: true,
+        needs: { metric: "cache_hits_total", snippet: "metrics.cache_hit()  # or metrics.cache_miss()" },
+      },
+      {
+        id: "cache_evictions",
+        title: "Cache evictions",
+        unit: "perSecond",
+        queries: [{ expr: "sum(job:cache_evictions:rate)", legend: "evictions" }],
+        needs: { metric: "cache_evictions_total", snippet: "metrics.cache_evicted(count)" },
+      },
+    ],
   },
   {
-    id: "database_connections",
-    title: "Database connections, share of the pool",
-    unit: "ratio",
-    queries: [{ expr: "max(job:db_connections:ratio)", legend: "in use" }],
-    whenEmpty: NO_APP,
+    title: "Media and sockets",
+    panels: [
+      {
+        id: "audio_streaming",
+        title: "Audio streaming, share of errors",
+        unit: "ratio",
+        queries: [{ expr: "max(job:audio_stream_errors:ratio)", legend: "errors" }],
+        thresholds: limits(0.05, 0.1),
+        needs: { metric: "audio_streams_total", snippet: "with metrics.audio_stream(): ..." },
+      },
+      {
+        id: "uploads",
+        title: "Uploads, mean time",
+        unit: "seconds",
+        queries: [{ expr: "max(job:upload_duration_seconds:mean)", legend: "upload time" }],
+        thresholds: limits(30, 60),
+        needs: { metric: "upload_duration_seconds", snippet: "with metrics.upload(): ..." },
+      },
+      {
+        id: "websocket",
+        title: "WebSockets, share of failures",
+        unit: "ratio",
+        queries: [{ expr: "max(job:ws_connection_errors:ratio)", legend: "failures" }],
+        thresholds: limits(0.1, 0.2),
+        needs: { metric: "ws_connections_total", snippet: HTTP },
+      },
+      {
+        id: "websocket_connections",
+        title: "WebSockets, open connections",
+        unit: "count",
+        queries: [{ expr: "sum(job:ws_connections:active)", legend: "open" }],
+        needs: { metric: "ws_connections_active", snippet: HTTP },
+      },
+    ],
   },
   {
-    id: "cache",
-    title: "Cache hit ratio",
-    unit: "ratio",
-    queries: [{ expr: "min(job:cache_hits:ratio)", legend: "hits" }],
-    thresholds: limits(0.8, 0.5),
-    lowIsBad: true,
-    whenEmpty: NO_APP,
+    title: "Machine",
+    panels: [
+      {
+        id: "system_load",
+        title: "System load, 1 minute",
+        unit: "count",
+        queries: [{ expr: "max(job:node_load1:max)", legend: "load" }],
+        thresholds: limits(5, 10),
+        needs: host("node_load1"),
+      },
+      {
+        id: "cpu",
+        title: "CPU",
+        unit: "ratio",
+        queries: [{ expr: "instance:node_cpu:utilisation", legend: "{{instance}}", most: 8 }],
+        thresholds: limits(0.8, 0.95),
+        needs: host("node_cpu_seconds_total"),
+      },
+      {
+        id: "memory",
+        title: "Memory",
+        unit: "ratio",
+        queries: [{ expr: "instance:node_memory:utilisation", legend: "{{instance}}", most: 8 }],
+        thresholds: limits(0.85, 0.95),
+        needs: host("node_memory_MemAvailable_bytes"),
+      },
+      {
+        id: "disk",
+        title: "Disk",
+        unit: "ratio",
+        queries: [{ expr: "instance:node_filesystem:utilisation", legend: "{{instance}} {{mountpoint}}", most: 6 }],
+        thresholds: limits(0.85, 0.95),
+        needs: host("node_filesystem_avail_bytes"),
+      },
+    ],
   },
   {
-    id: "cache_evictions",
-    title: "Cache evictions",
-    unit: "perSecond",
-    queries: [{ expr: "sum(job:cache_evictions:rate)", legend: "evictions" }],
-    whenEmpty: NO_APP,
-  },
-  {
-    id: "audio_streaming",
-    title: "Audio streaming, error rate",
-    unit: "ratio",
-    queries: [{ expr: "max(job:audio_stream_errors:ratio)", legend: "errors" }],
-    thresholds: limits(0.05, 0.1),
-    whenEmpty: NO_APP,
-  },
-  {
-    id: "uploads",
-    title: "Uploads, average time",
-    unit: "seconds",
-    queries: [{ expr: "max(job:upload_duration_seconds:mean)", legend: "upload time" }],
-    thresholds: limits(30, 60),
-    whenEmpty: NO_APP,
-  },
-  {
-    id: "websocket",
-    title: "WebSockets, connection error rate",
-    unit: "ratio",
-    queries: [{ expr: "max(job:ws_connection_errors:ratio)", legend: "errors" }],
-    thresholds: limits(0.1, 0.2),
-    whenEmpty: NO_APP,
-  },
-  {
-    id: "websocket_connections",
-    title: "WebSockets, open connections",
-    unit: "count",
-    queries: [{ expr: "sum(job:ws_connections:active)", legend: "open" }],
-    whenEmpty: NO_APP,
-  },
-  {
-    id: "rate_limiting",
-    title: "Rate-limited requests",
-    unit: "perSecond",
-    queries: [{ expr: "sum(job:api_rate_limited:rate)", legend: "refused" }],
-    thresholds: limits(1, 5),
-    whenEmpty: NO_APP,
-  },
-  {
-    id: "system_load",
-    title: "System load, 1 minute",
-    unit: "count",
-    queries: [{ expr: "max(job:node_load1:max)", legend: "load" }],
-    thresholds: limits(5, 10),
-    whenEmpty: NO_HOST,
-  },
-  {
-    id: "cpu",
-    title: "CPU",
-    unit: "ratio",
-    queries: [{ expr: "instance:node_cpu:utilisation", legend: "{{instance}}", most: 8 }],
-    whenEmpty: NO_HOST,
-  },
-  {
-    id: "memory",
-    title: "Memory",
-    unit: "ratio",
-    queries: [{ expr: "instance:node_memory:utilisation", legend: "{{instance}}", most: 8 }],
-    whenEmpty: NO_HOST,
-  },
-  {
-    id: "disk",
-    title: "Disk",
-    unit: "ratio",
-    queries: [{ expr: "instance:node_filesystem:utilisation", legend: "{{instance}} {{mountpoint}}", most: 6 }],
-    whenEmpty: NO_HOST,
-  },
-  {
-    id: "users",
-    title: "Active users",
-    unit: "count",
-    queries: [{ expr: "sum(job:active_users:sum)", legend: "users" }],
-    whenEmpty: NO_APP,
-  },
-  {
-    id: "features",
-    title: "Features used",
-    unit: "perSecond",
-    queries: [{ expr: "topk(6, sum by (feature) (job:feature_used:rate))", legend: "{{feature}}", most: 6 }],
-    whenEmpty: NO_APP,
-  },
-  {
-    id: "score",
-    title: "Performance score",
-    unit: "score",
-    queries: [{ expr: SCORE_EXPR, legend: "score" }],
-    thresholds: limits(70, 50),
-    lowIsBad: true,
-    whenEmpty: NO_APP,
+    title: "People",
+    panels: [
+      {
+        id: "concurrent_users",
+        title: "Concurrent users",
+        unit: "count",
+        queries: [{ expr: "sum(job:active_users:sum)", legend: "users" }],
+        needs: { metric: "active_users", snippet: "metrics.user_seen(user_id)" },
+      },
+      {
+        id: "registrations",
+        title: "Registrations",
+        unit: "perSecond",
+        queries: [{ expr: "sum(job:user_registrations:rate)", legend: "registrations" }],
+        needs: { metric: "user_registrations_total", snippet: "metrics.user_registered()" },
+      },
+      {
+        id: "features",
+        title: "Features used",
+        unit: "perSecond",
+        queries: [{ expr: "sum by (feature) (job:feature_used:rate)", legend: "{{feature}}", most: 5 }],
+        needs: { metric: "feature_used_total", snippet: 'metrics.feature_used("search")' },
+      },
+    ],
   },
 ];
 
-/** What the parts of the score are called. A signal's panel has the signal's name. */
-export const SIGNAL_TITLES: Readonly<Record<string, string>> = {
-  response_time: "Response time",
-  error_rate: "Error rate",
-  database: "Database",
-  cache: "Cache",
-  audio_streaming: "Audio streaming",
-  uploads: "Uploads",
-  websocket: "WebSockets",
-  rate_limiting: "Rate limiting",
-  system_load: "System load",
-};
+export const PANELS: readonly PanelDefinition[] = GROUPS.flatMap((group) => group.panels);

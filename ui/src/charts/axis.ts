@@ -1,0 +1,33 @@
+// Times along an axis and under the cursor, in the chosen zone. Formatters are kept: making one costs more than using it.
+
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
+function formatter(zone: string | undefined, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `${zone ?? ""} ${JSON.stringify(options)}`;
+  let made = formatters.get(key);
+  if (!made) {
+    made = new Intl.DateTimeFormat(undefined, { ...options, hour12: false, ...(zone ? { timeZone: zone } : {}) });
+    formatters.set(key, made);
+  }
+  return made;
+}
+
+const CLOCK: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit" };
+const DAY: Intl.DateTimeFormatOptions = { month: "short", day: "numeric" };
+
+/** One text a mark: the clock, and the day where a new one begins. */
+export function axisTimes(splits: readonly number[], zone: string | undefined): string[] {
+  const gap = (splits[1] ?? 0) - (splits[0] ?? 0);
+  const clock = formatter(zone, gap < 60 ? { ...CLOCK, second: "2-digit" } : CLOCK);
+  const day = formatter(zone, DAY);
+  return splits.map((seconds) => {
+    const moment = new Date(seconds * 1000);
+    const text = clock.format(moment);
+    return gap >= 86400 || text === "00:00" ? day.format(moment) : text;
+  });
+}
+
+/** A moment to the second, with its day. */
+export function cursorTime(seconds: number, zone: string | undefined): string {
+  return formatter(zone, { ...DAY, ...CLOCK, second: "2-digit" }).format(new Date(seconds * 1000));
+}
