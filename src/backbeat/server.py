@@ -50,6 +50,7 @@ from backbeat.web.acknowledge_api import AcknowledgeAPI
 from backbeat.web.admin_api import AdminAPI
 from backbeat.web.alertmanager_api import AlertmanagerAPI
 from backbeat.web.app import build_app
+from backbeat.web.deployments_api import DeploymentsAPI
 from backbeat.web.explain_api import ExplainAPI
 from backbeat.web.federate import FederateAPI
 from backbeat.web.ingest_api import IngestAPI
@@ -308,6 +309,7 @@ class Backbeat:
             *(IngestAPI(self.receiver).routes() if own.enable_remote_write_receiver else ()),
             *AdminAPI(self.storage, now_ms, enabled=own.enable_admin_api).routes(),
             *FederateAPI(self.storage, now_ms, lambda: self.config.prometheus.external_labels).routes(),
+            *DeploymentsAPI(self.querier, self.storage, now_ms).routes(),
             *self.live.routes(),
             *runbook_routes(),
         ]

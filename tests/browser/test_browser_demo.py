@@ -106,7 +106,7 @@ def test_every_panel_carries_data_and_moves_on_by_itself(demo: Demo, page: Page)
         lambda: bool(panel_states(page)) and set(panel_states(page).values()) == {"data"},
     )
     assert page.locator("[data-testid=score-value]").inner_text().isdigit()
-    panel = page.locator("[data-testid=panel-requests]")
+    panel = page.locator("[data-testid=panel-traffic]")
     before = panel.get_attribute("data-last")
     within(12, "a new point without a reload", lambda: panel.get_attribute("data-last") != before)
 
@@ -141,7 +141,9 @@ def test_a_fault_is_seen_told_and_ended(demo: Demo, page: Page) -> None:
     within(STATES_WITHIN_S, "a page without the alert", lambda: alert.count() == 0)
 
 
-@pytest.mark.parametrize("path", ["/", "/alerts", "/explore?expr=up", "/targets", "/rules", "/status"])
+@pytest.mark.parametrize(
+    "path", ["/", "/signal/response_time", "/alerts", "/explore?expr=up", "/targets", "/rules", "/status"]
+)
 def test_every_page_fits_a_phone_and_fails_nowhere(demo: Demo, page: Page, path: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(demo.addresses["Dashboard"] + path)

@@ -17,13 +17,13 @@ const DAY: Intl.DateTimeFormatOptions = { month: "short", day: "numeric" };
 
 /** One text a mark: the clock, and the day where a new one begins. */
 export function axisTimes(splits: readonly number[], zone: string | undefined): string[] {
-  const gap = (splits[1] ?? 0) - (splits[0] ?? 0);
+  const gap = (splits[1] ?? Infinity) - (splits[0] ?? 0);
   const clock = formatter(zone, gap < 60 ? { ...CLOCK, second: "2-digit" } : CLOCK);
   const day = formatter(zone, DAY);
   return splits.map((seconds) => {
     const moment = new Date(seconds * 1000);
     const text = clock.format(moment);
-    return gap >= 86400 || text === "00:00" ? day.format(moment) : text;
+    return (gap >= 86400 && gap < Infinity) || text === "00:00" ? day.format(moment) : text;
   });
 }
 

@@ -19,7 +19,7 @@ test("what is steady, empty or too much is told in few words", () => {
   expect(summarise(lines(["up", [1, 1, 1]]), "count", minute)).toBe("up now 1, steady");
   expect(summarise(lines(["up", [null, null]]), "count", minute)).toBe("up without data");
   expect(summarise(lines(), "count", minute)).toBe("no data");
-  const many = lines(...Array.from({ length: 7 }, (_, index) => [`cpu${index}`, [1]] as const));
+  const many = lines(...Array.from({ length: 7 }, (_, index) => [`cpu${index}`, [1]] as [string, number[]]));
   expect(summarise(many, "count", minute)).toMatch(/; and 2 more lines$/);
 });
 

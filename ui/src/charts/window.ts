@@ -25,6 +25,11 @@ export function windowOf(params: URLSearchParams, fallback: string = DEFAULT_RAN
   return { fixed: null, lengthS, stepS: stepFor(lengthS) };
 }
 
+/** What of an address says which window is shown. */
+export function rangeOf(params: URLSearchParams): string {
+  return new URLSearchParams([...params].filter(([name]) => name in NO_RANGE)).toString();
+}
+
 export function stepFor(lengthS: number): number {
   return STEPS_S.find((step) => lengthS / step <= POINTS) ?? Math.ceil(lengthS / POINTS);
 }
@@ -35,6 +40,8 @@ export function edges(window: TimeWindow, nowS: number): { startS: number; endS:
   const endS = Math.floor(toS / window.stepS) * window.stepS;
   return { startS: Math.ceil(fromS / window.stepS) * window.stepS, endS };
 }
+
+const NO_RANGE = { range: null, from: null, to: null };
 
 /** A range as the address holds it; null takes a parameter away. */
 export interface RangeParams {

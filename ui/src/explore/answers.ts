@@ -58,10 +58,12 @@ function failed(name: string, expr: string, failure: unknown, began: number, sig
 export function linesOf(answers: readonly Answer[], grid: Grid): { lines: Lines; hidden: number } {
   const count = Math.floor((grid.endS - grid.startS) / grid.stepS + 0.001) + 1;
   const times = Array.from({ length: count }, (_, index) => grid.startS + index * grid.stepS);
-  const all = answers.flatMap((answer) => answer.series.map((series) => ({ answer, series })));
-  const lines = all.slice(0, MOST_LINES).map(({ answer, series }) => ({
+  const all = answers.flatMap((answer, query) => answer.series.map((series) => ({ answer, query, series })));
+  const lines = all.slice(0, MOST_LINES).map(({ answer, query, series }) => ({
     key: `${answer.name}/${JSON.stringify(series.metric)}`,
     name: (answers.length > 1 ? `${answer.name}  ` : "") + (seriesText(series.metric) || answer.expr),
+    metric: series.metric,
+    query,
     values: valuesOf(series, grid, count),
   }));
   return { lines: { times, lines }, hidden: all.length - lines.length };

@@ -67,7 +67,7 @@ export const GROUPS: readonly PanelGroup[] = [
       },
       {
         id: "error_rate",
-        title: "Error rate, share of 5xx",
+        title: "Error rate",
         unit: "ratio",
         queries: [{ expr: "max(job:http_request_errors:ratio)", legend: "errors" }],
         thresholds: limits(0.05, 0.1),
@@ -95,7 +95,7 @@ export const GROUPS: readonly PanelGroup[] = [
     panels: [
       {
         id: "database",
-        title: "Database, mean query time",
+        title: "Database query time",
         unit: "seconds",
         queries: [{ expr: "max(job:db_query_duration_seconds:mean)", legend: "query time" }],
         thresholds: limits(0.5, 1),
@@ -103,7 +103,7 @@ export const GROUPS: readonly PanelGroup[] = [
       },
       {
         id: "database_connections",
-        title: "Database connections, share of the pool",
+        title: "Database pool in use",
         unit: "ratio",
         queries: [{ expr: "max(job:db_connections:ratio)", legend: "in use" }],
         needs: { metric: "db_connections", snippet: DATABASE },
@@ -131,7 +131,7 @@ export const GROUPS: readonly PanelGroup[] = [
     panels: [
       {
         id: "audio_streaming",
-        title: "Audio streaming, share of errors",
+        title: "Audio stream errors",
         unit: "ratio",
         queries: [{ expr: "max(job:audio_stream_errors:ratio)", legend: "errors" }],
         thresholds: limits(0.05, 0.1),
@@ -139,7 +139,7 @@ export const GROUPS: readonly PanelGroup[] = [
       },
       {
         id: "uploads",
-        title: "Uploads, mean time",
+        title: "Upload time",
         unit: "seconds",
         queries: [{ expr: "max(job:upload_duration_seconds:mean)", legend: "upload time" }],
         thresholds: limits(30, 60),
@@ -147,7 +147,7 @@ export const GROUPS: readonly PanelGroup[] = [
       },
       {
         id: "websocket",
-        title: "WebSockets, share of failures",
+        title: "WebSocket failures",
         unit: "ratio",
         queries: [{ expr: "max(job:ws_connection_errors:ratio)", legend: "failures" }],
         thresholds: limits(0.1, 0.2),
@@ -155,7 +155,7 @@ export const GROUPS: readonly PanelGroup[] = [
       },
       {
         id: "websocket_connections",
-        title: "WebSockets, open connections",
+        title: "WebSockets open",
         unit: "count",
         queries: [{ expr: "sum(job:ws_connections:active)", legend: "open" }],
         needs: { metric: "ws_connections_active", snippet: HTTP },
@@ -167,7 +167,7 @@ export const GROUPS: readonly PanelGroup[] = [
     panels: [
       {
         id: "system_load",
-        title: "System load, 1 minute",
+        title: "System load",
         unit: "count",
         queries: [{ expr: "max(job:node_load1:max)", legend: "load" }],
         thresholds: limits(5, 10),

@@ -39,6 +39,7 @@ export const PAGES: readonly PageEntry[] = [
   { path: "/rules", title: "Rules", group: "Alerting", key: "r", icon: "list", load: () => import("../pages/RulesPage.svelte") },
   { path: "/targets", title: "Targets", group: "System", key: "t", icon: "target", load: () => import("../pages/TargetsPage.svelte") },
   { path: "/status", title: "Status", group: "System", key: "s", icon: "server", load: () => import("../pages/StatusPage.svelte") },
+  { path: "/signal", title: "Signal", group: "", key: "", icon: "pulse", hidden: true, load: () => import("../signal/SignalPage.svelte") },
 ];
 
 /** The page of a path: its own, or the one whose path it lies under. */
