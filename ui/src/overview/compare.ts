@@ -3,9 +3,9 @@
 import { LineStore, type Lines, type Query } from "../charts/lines";
 import type { TimeWindow } from "../charts/window";
 
-export const COMPARISONS: readonly { key: string; title: string; offsetS: number }[] = [
-  { key: "1d", title: "Yesterday", offsetS: 86400 },
-  { key: "7d", title: "Last week", offsetS: 7 * 86400 },
+export const COMPARISONS: readonly { key: string; title: string; hotkey: string; offsetS: number }[] = [
+  { key: "1d", title: "yesterday", hotkey: "c y", offsetS: 86400 },
+  { key: "7d", title: "last week", hotkey: "c w", offsetS: 7 * 86400 },
 ];
 /** How much beyond the window is asked for, so that a live chart need not ask again at each step. */
 const AHEAD = 0.25;
