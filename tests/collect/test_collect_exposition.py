@@ -163,8 +163,8 @@ def test_bad_metadata(line: bytes, openmetrics: bool) -> None:
     ],
 )
 def test_a_row_is_what_float_says(numbers: list[bytes]) -> None:
-    row = parse_row(numbers, 2)
-    expected = np.array([float(number) for number in numbers] + [0.0, 0.0])
+    row = parse_row(numbers)
+    expected = np.array([float(number) for number in numbers])
     assert np.array_equal(row, expected, equal_nan=True)
     assert np.signbit(row[~np.isnan(row)]).tolist() == np.signbit(expected[~np.isnan(expected)]).tolist()
 

@@ -12,7 +12,8 @@ from memory_appender import MemoryAppender, MemoryCohort
 
 from backbeat.collect.exposition import ExpositionError, Metadata
 from backbeat.collect.identity import LabelLimitExceeded, LabelLimits, SeriesIdentity
-from backbeat.collect.reader import SampleLimitExceeded, ScrapeReader
+from backbeat.collect.lines import SampleLimitExceeded
+from backbeat.collect.reader import ScrapeReader
 from backbeat.collect.reading import Reading
 from backbeat.collect.relabel import Relabeler
 from backbeat.config.prometheus import RelabelConfig
@@ -258,9 +259,9 @@ def test_memory_stays_in_proportion_under_churn() -> None:
     for n in range(60):
         body = "".join(f'# HELP m{n}_{i} x\na{{i="{n}-{i}"}} 1\ns{{i="{n}-{i}"}} 1 5\n' for i in range(200))
         bench.read(body)
-    reader = bench.reader
-    assert len(reader._known) + len(reader._series) + len(reader._comments) < 6000
-    assert len(reader.metadata) < 2000
+    lines = bench.reader._lines
+    assert len(lines._known) + len(lines._series) + len(lines._comments) < 6000
+    assert len(lines.metadata) < 2000
 
 
 def test_bodies_that_are_not_what_they_were_never_pass_for_it() -> None:

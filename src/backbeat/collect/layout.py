@@ -1,97 +1,163 @@
-"""The fixed pieces of a scrape body, so that the next one can be read without looking at its lines.
+"""Which lines of a scrape body are what they were in the body before, but for their numbers.
 
 In:  bodies of one target.
-Out: the numbers of a body whose every other piece is as it was last time.
-Pure. A body is cut at every space and newline; comparing the pieces and picking the numbers runs in C.
+Out: the numbers of the lines that are, in one text; the places of those that are not.
+Pure. What stands before the number is fetched in words of many bytes and compared for all lines at once: no
+object is made for a line, and memory is walked in order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 import numpy as np
+from numpy.typing import NDArray
 
-from backbeat.collect.exposition import LineError, parse_row
-from backbeat.model.arrays import Float64s
+from backbeat.model.arrays import Bools, Int32s, Int64s
 
-Pick = Callable[[Sequence[bytes]], tuple[bytes, ...]]
+_WORD_BYTES = (32, 8, 1)
+"""a line is compared in the longest words that it is as long as; its last word overlaps the one before"""
+_NEWLINE, _COMMA, _SPACE = b"\n, "
+
+Words = NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the fixed pieces and the numbers of a body stand."""
+class Body:
+    """A body cut into lines; starts, ends: (lines,) where each begins, and where its newline is."""
 
-    pieces: int
-    newlines: int
-    fixed_at: Pick
-    fixed: bytes
-    """the fixed pieces in one text: comparing it walks memory in order, where thousands of pieces kept from
-    the last scrape would each be fetched from somewhere else"""
-    numbers_at: Pick
-    dropped_at: Pick | None
-    """numbers of lines that metric relabelling drops: only checked"""
+    content: bytes
+    starts: Int64s
+    ends: Int64s
 
     @classmethod
-    def of(cls, body: bytes, known: Mapping[bytes, int], numbers: int) -> Layout | None:
-        """The layout of a body of plain lines (key, space, number), at least two of them.
+    def of(cls, content: bytes) -> Body:
+        if content and not content.endswith(b"\n"):
+            content += b"\n"
+        ends = np.flatnonzero(np.frombuffer(content, np.uint8) == _NEWLINE)
+        starts = np.zeros_like(ends)
+        np.add(ends[:-1], 1, out=starts[1:])
+        return cls(content, starts, ends)
 
-        known: column of each line key, negative where the line is dropped.
-        numbers: how many lines have a column; None is returned where the body does not agree.
-        """
-        pieces = _cut(body)
-        at = 0
-        kept: list[int] = []
-        dropped: list[int] = []
-        for line in body.split(b"\n"):
-            at += line.count(b" ") + 1
-            column = known.get(line.rpartition(b" ")[0])
-            if column is not None:
-                (kept if column >= 0 else dropped).append(at - 1)
-        if len(kept) != numbers or numbers < 2:
+    def line(self, at: int) -> bytes:
+        return self.content[self.starts[at] : self.ends[at]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is known of the lines of a body.
+
+    fixed:    (lines,) bytes before the number; the whole line where there is none
+    numbered: (lines,) whether a number ends the line
+    odd:      (lines,) whether it has to be read anew each time: it has a timestamp, an exemplar, other blanks
+    """
+
+    fixed: Int64s
+    numbered: Bools
+    odd: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A body beside the last one.
+
+    again: (changes,) lines to be read, sorted; all others are as they were but for their numbers
+    plain: (numbers,) lines of the others with a number, in order
+    text:  their numbers, separated by commas
+    words: for `Layout.adopt`
+    """
+
+    again: Int64s
+    plain: Int64s
+    text: bytes
+    words: tuple[Words, ...]
+
+
+class Layout:
+    """The fixed parts of a body's lines."""
+
+    def __init__(self, body: Body, shape: Shape) -> None:
+        self.shape = shape
+        self._plain: Int64s = np.flatnonzero(shape.numbered & ~shape.odd)
+        self._has_odd = bool(shape.odd.any())
+        self._groups: list[_Group] = []
+        longest = np.iinfo(np.int64).max
+        for size in _WORD_BYTES:
+            members = np.flatnonzero((shape.fixed >= size) & (shape.fixed < longest) & ~shape.odd)
+            if len(members):
+                self._groups.append(_Group(size, members, shape.fixed[members]))
+            longest = size
+        self._words = tuple(group.words(body) for group in self._groups)
+
+    def read(self, body: Body) -> Seen | None:
+        """Compare a body; None where it has another number of lines."""
+        shape = self.shape
+        if len(body.ends) != len(shape.fixed) or any(len(body.content) < each.size for each in self._groups):
             return None
-        varying = {*kept, *dropped}
-        fixed = [place for place in range(len(pieces)) if place not in varying]
-        if len(fixed) < 2:
-            return None
-        fixed_at = _pick(fixed)
-        # Its first place twice, because itemgetter of a single place gives no tuple.
-        dropped_at: Pick | None = _pick([*dropped, dropped[0]]) if dropped else None
-        return cls(
-            len(pieces), _newlines(body), fixed_at, b" ".join(fixed_at(pieces)), _pick(kept), dropped_at
-        )
+        rest = body.ends - body.starts
+        rest -= shape.fixed
+        # One byte at least where a number has to be, none where there is no number.
+        wrong = np.where(shape.numbered, rest < 1, rest != 0)
+        words = tuple(group.words(body) for group in self._groups)
+        for group, own, known in zip(self._groups, words, self._words, strict=True):
+            differs = np.flatnonzero(own != known)
+            if len(differs):
+                wrong[group.lines[differs * len(group.lines) // len(own)]] = True
+        if self._has_odd:
+            wrong |= shape.odd
+        plain = self._plain[~wrong[self._plain]] if wrong.any() else self._plain
+        text, blank = self._numbers(body, plain)
+        if len(blank):
+            # More than a number ends these lines.
+            wrong[blank] = True
+            plain = plain[~wrong[plain]]
+            text, _ = self._numbers(body, plain)
+        return Seen(np.flatnonzero(wrong), plain, text, words)
 
-    def read(self, body: bytes, extra: int) -> Float64s | None:
-        """The row of a body's numbers with `extra` zeros after them; None where the body differs."""
-        pieces = _cut(body)
-        if len(pieces) != self.pieces or b" ".join(self.fixed_at(pieces)) != self.fixed:
-            return None
-        if _newlines(body) != self.newlines:
-            return None
-        try:
-            if self.dropped_at is not None:
-                parse_row(self.dropped_at(pieces))
-            return parse_row(self.numbers_at(pieces), extra)
-        except LineError:
-            return None
+    def adopt(self, seen: Seen) -> None:
+        """Let the body that was just compared be the last one; the shape of its lines is as it was."""
+        self._words = seen.words
+
+    def _numbers(self, body: Body, lines: Int64s) -> tuple[bytes, Int64s]:
+        """The numbers of these lines, and which lines have a blank or control character in theirs."""
+        if not len(lines):
+            return b"", lines
+        begins = body.starts[lines]
+        begins += self.shape.fixed[lines]
+        sizes = body.ends[lines]
+        sizes -= begins
+        sizes += 1
+        stops = sizes.cumsum()
+        begins -= stops
+        begins += sizes
+        places = np.repeat(begins, sizes)
+        places += np.arange(len(places))
+        text = np.frombuffer(body.content, np.uint8)[places]
+        text[stops - 1] = _COMMA
+        blank = text <= _SPACE
+        if blank.any():
+            return b"", lines[np.unique(np.searchsorted(stops, np.flatnonzero(blank), side="right"))]
+        return text[:-1].tobytes(), lines[:0]
 
 
-def _pick(places: Sequence[int]) -> Pick:
-    """Get these places of a list. All layouts share their numbers, which so stay in the processor's cache."""
-    while len(_PLACES) <= max(places):
-        _PLACES.append(len(_PLACES))
-    pick: Pick = itemgetter(*[_PLACES[place] for place in places])
-    return pick
+class _Group:
+    """Lines that are compared in words of one size."""
 
+    def __init__(self, size: int, members: Int64s, fixed: Int64s) -> None:
+        self.size = size
+        counts = -(-fixed // size)
+        firsts = np.cumsum(counts) - counts
+        within = (np.arange(counts.sum()) - np.repeat(firsts, counts)) * size
+        self.lines: Int32s = np.repeat(members, counts).astype(np.int32)
+        """(words,)"""
+        self._offsets: Int32s = np.minimum(within, np.repeat(fixed, counts) - size).astype(np.int32)
 
-_PLACES: list[int] = []
-
-
-def _newlines(body: bytes) -> int:
-    # NumPy counts four times as fast as bytes.count, which stops at every one of them.
-    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == 10))
-
-
-def _cut(body: bytes) -> list[bytes]:
-    return body.replace(b"\n", b" ").split(b" ")
+    def words(self, body: Body) -> Words:
+        size, content = self.size, body.content
+        places = body.starts[self.lines]
+        places += self._offsets
+        # A line that became shorter leads past the end.
+        np.minimum(places, len(content) - size, out=places)
+        # Void, because its items need not be aligned.
+        every: Words = np.ndarray((len(content) - size + 1,), f"V{size}", content, 0, (1,))
+        return every[places].view(np.uint64 if size >= 8 else np.uint8)

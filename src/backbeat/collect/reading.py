@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from backbeat.collect.layout import Body, Seen, Shape
 from backbeat.model.appender import Exemplar
-from backbeat.model.arrays import Float64s, Int32s
+from backbeat.model.arrays import Float64s, Int32s, Int64s
 from backbeat.model.labels import Labels
 
 EMPTY_COLUMNS: Int32s = np.empty(0, np.int32)
@@ -39,31 +40,62 @@ class Reading:
     exemplars: Sequence[Exemplar] = ()
 
 
+DROPPED, NOTHING, NEW = -1, -2, -3
+"""instead of a line's column: relabelling drops its series; it has no sample for the row; a series that has
+no column yet"""
+
+
 @dataclass(slots=True)
 class Lines:
-    """What the second way gathers from a body."""
+    """What reading lines one by one gathers."""
 
+    others: int = 0
+    """samples left by metric relabelling on lines that are not read again"""
     columns: list[int] = field(default_factory=list)
+    """of every line"""
     numbers: list[bytes] = field(default_factory=list)
-    dropped: list[bytes] = field(default_factory=list)
+    """of every line with a number for the row, or whose series is dropped"""
+    odd: list[int] = field(default_factory=list)
+    """places in `columns` of lines that are no key, space and number, or that have more than that"""
     new: list[tuple[int, bytes | None, Labels]] = field(default_factory=list)
     """place in `columns`, line key where it may be remembered, series"""
+    types: list[tuple[int, str]] = field(default_factory=list)
+    """place in `columns`, and the metric type that the line sets for those after it"""
     stamped: list[tuple[Labels, int, float]] = field(default_factory=list)
     exemplars: list[Exemplar] = field(default_factory=list)
+    dropped: int = 0
     stamped_dropped: int = 0
-    plain: bool = True
-    """every sample line was a key, a space and a number, so a layout can stand for this body"""
 
     @property
     def kept(self) -> int:
         """sample lines left by metric relabelling"""
-        return len(self.numbers) + len(self.stamped)
+        return self.others + len(self.numbers) - self.dropped + len(self.stamped)
+
+    @property
+    def scraped(self) -> int:
+        """sample lines that were read one by one"""
+        return len(self.numbers) + len(self.stamped) + self.stamped_dropped
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A body read as far as it goes without storage; for `ScrapeReader.complete` alone."""
+@dataclass(slots=True)
+class Parsed:
+    """A body read as far as it goes without storage: one whose lines are not all as they were.
 
-    reading: Reading | None = None
-    lines: Lines = field(default_factory=Lines)
-    row: Float64s = field(default_factory=lambda: np.empty(0))
+    again:   (changes,) the lines that `found` is about
+    columns: (lines,) column, or what stands instead of one
+    values:  (lines,) 0 where there is none
+    """
+
+    body: Body
+    again: Int64s
+    found: Lines
+    columns: Int32s
+    values: Float64s
+    shape: Shape
+    types: list[tuple[int, str]]
+    seen: Seen | None
+    """None: every line was read"""
+
+
+Prepared = Reading | Parsed
+"""for `ScrapeReader.complete` alone"""

@@ -23,8 +23,9 @@ from backbeat.collect.identity import (
     LabelLimits,
     SeriesIdentity,
 )
+from backbeat.collect.lines import SampleLimitExceeded
 from backbeat.collect.metrics import CollectMetrics
-from backbeat.collect.reader import SampleLimitExceeded, ScrapeReader
+from backbeat.collect.reader import ScrapeReader
 from backbeat.collect.reading import Prepared, Reading
 from backbeat.collect.relabel import Relabeler
 from backbeat.collect.series import REPORT, Report, TargetSeries
