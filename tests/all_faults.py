@@ -12,6 +12,8 @@ RUNS = (
     ("alerting/kill_notify.py", "--kills", "50", "--seed", "1"),
     ("alerting/alerting_faults.py", "--seed", "1"),
     ("storage/torture.py", "--kills", "1000", "--seed", "1"),
+    ("faults/power_cut.py", "--cuts", "500", "--seed", "1", "--fsync", "always"),
+    ("faults/power_cut.py", "--cuts", "500", "--seed", "1", "--fsync", "1s"),
     ("faults/damage.py", "--cases", "10000", "--seed", "1"),
     ("faults/damage_state.py", "--cases", "1000", "--seed", "1"),
     ("faults/full_disk.py", "--fills", "20", "--seed", "1"),

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -68,6 +69,7 @@ log = logging.getLogger("backbeat")
 
 RULE_THREADS = 2
 NEWS_EVERY_S = 1.0
+UPKEEP_EVERY_S = 1.0
 STOP_CONNECTIONS_S = 2
 
 
@@ -259,11 +261,18 @@ class Backbeat:
 
         self._reload_task = asyncio.get_running_loop().create_task(reload(), name="reload")
 
-    async def keep_store(self) -> None:
-        """Fsync, compaction and retention, off the event loop, for as long as Backbeat runs."""
+    async def keep_log(self) -> None:
+        """Fsync what was written, at its own pace: neither a merge nor a busy thread pool holds it up."""
         interval_s = max(self.config.backbeat.fsync_interval_ms, 100) / 1000
+        with ThreadPoolExecutor(1, thread_name_prefix="log") as thread:
+            while True:
+                await asyncio.sleep(interval_s)
+                await asyncio.get_running_loop().run_in_executor(thread, self.storage.keep_log)
+
+    async def keep_store(self) -> None:
+        """Compaction and retention, off the event loop, for as long as Backbeat runs."""
         while True:
-            await asyncio.sleep(interval_s)
+            await asyncio.sleep(UPKEEP_EVERY_S)
             try:
                 await asyncio.to_thread(self.storage.maintain)
             except (BackbeatError, OSError) as error:

@@ -100,6 +100,7 @@ async def serve(config_dir: Path, data: Path, host: str, port: int) -> None:
 async def _run(backbeat: Backbeat, server: WebServer, listener: socket.socket, stop: asyncio.Event) -> None:
     tasks = [
         asyncio.create_task(server.serve(sockets=[listener]), name="web"),
+        asyncio.create_task(backbeat.keep_log(), name="log upkeep"),
         asyncio.create_task(backbeat.keep_store(), name="store upkeep"),
         asyncio.create_task(backbeat.tell_news(), name="news"),
     ]

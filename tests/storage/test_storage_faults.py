@@ -133,6 +133,25 @@ def test_damage_anywhere_loses_no_more_than_the_record_or_chunk(tmp_path: Path, 
             shutil.rmtree(copy)
 
 
+def test_rows_whose_definitions_are_lost_are_never_taken_for_other_series(tmp_path: Path) -> None:
+    storage = opened(tmp_path)
+    rows(storage, 1, 3)
+    storage.close()
+    for path in (tmp_path / "wal").glob("*.definitions*"):
+        path.write_bytes(b"")
+    for second in (10, 11):
+        storage = opened(tmp_path)
+        assert storage.replayed.unreadable_rows == 3
+        cohort = storage.cohort("other")
+        columns = cohort.columns([Labels.of(__name__="other", n=str(number)) for number in range(5)])
+        cohort.append(second * 1000, columns, np.arange(5.0))
+        storage.close()
+    storage = opened(tmp_path)
+    found = everything(storage)
+    assert {at for own in found.values() for at in own} == {10_000, 11_000}
+    storage.close()
+
+
 def test_kill_at_any_moment_loses_nothing_acknowledged() -> None:
     outcome = torture.torture(kills=20, seed=3)
     assert outcome.wrong == []

@@ -14,7 +14,7 @@ from backbeat.model.errors import WorldFailure
 from backbeat.model.matchers import Matcher
 from backbeat.storage.assemble import Part
 from backbeat.storage.block import Block, UnreadableBlock
-from backbeat.storage.files import Quarantine, remove_directory, remove_leftovers
+from backbeat.storage.files import Quarantine, make_directory, remove_directory, remove_leftovers
 from backbeat.storage.keys import Keys
 from backbeat.storage.tombstones import Tombstone
 
@@ -40,7 +40,7 @@ class BlockStore:
         """changes whenever blocks serve other samples than before"""
         self.newest_ms = NEVER_MS
         self.oldest_ms = 2**63 - 1
-        directory.mkdir(exist_ok=True, mode=0o700)
+        make_directory(directory)
         remove_leftovers(directory)
         self._open_all()
 

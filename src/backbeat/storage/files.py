@@ -22,6 +22,15 @@ def fsync_path(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory, and those above it, that is still there after a power cut. Raises OSError."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    path.mkdir(exist_ok=True, mode=0o700)
+    fsync_path(path.parent)
+
+
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file that is either wholly there or not at all, also after a power cut."""
     temporary = path.with_name(path.name + WRITING)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from backbeat.model.errors import WorldFailure
+from backbeat.storage.files import make_directory
 
 
 class DirectoryLock:
@@ -15,7 +16,7 @@ class DirectoryLock:
     def __init__(self, directory: Path) -> None:
         path = directory / "lock"
         try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_directory(directory)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise WorldFailure(

@@ -141,6 +141,8 @@ def _restore_layout(head: Head, known: _Known, layout: int, number: int, columns
 
 def _replay_rows(record: Record, head: Head, known: _Known, skip_before: int, report: ReplayReport) -> None:
     number, times, flat = records.read_rows(record.payload)
+    # Where a power cut took its definition, another layout with this number would be taken for it.
+    head.next_layout = max(head.next_layout, number + 1)
     kept = times >= skip_before
     if not kept.any():
         return

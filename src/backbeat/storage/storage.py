@@ -28,7 +28,7 @@ from backbeat.storage.compaction import snapshot_parts
 from backbeat.storage.cutting import head_snapshot
 from backbeat.storage.deletion import delete_from_head
 from backbeat.storage.exemplars import ExemplarRing
-from backbeat.storage.files import Quarantine, fsync_path, size_of
+from backbeat.storage.files import Quarantine, fsync_path, make_directory, size_of
 from backbeat.storage.handle import CohortHandle
 from backbeat.storage.head import Head
 from backbeat.storage.irregular import append_samples
@@ -256,6 +256,11 @@ class Storage:
         """Make everything acknowledged so far safe from a power cut."""
         self._head.wal.sync()
 
+    def keep_log(self) -> None:
+        """`sync`, and a look whether a disk that failed takes writes again."""
+        self._head.wal.sync()
+        self._head.wal.recover()
+
     def flush(self) -> None:
         """Move everything from memory to blocks. Raises OSError, StorageUnavailable."""
         self._keeper.flush()
@@ -299,7 +304,7 @@ def _open(directory: Path, settings: StorageOptions, now: Now, lock: DirectoryLo
     quarantine = Quarantine(directory / "quarantine")
     blocks = BlockStore(directory / "blocks", quarantine)
     logs = directory / "wal"
-    logs.mkdir(exist_ok=True, mode=0o700)
+    make_directory(logs)
     wal = WriteAheadLog(
         logs,
         last_number(logs) + 1,
