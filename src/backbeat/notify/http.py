@@ -69,7 +69,7 @@ class Answer:
 
 def without_empty(fields: Mapping[str, object]) -> dict[str, object]:
     """What is said of a message: fields that say nothing are left out."""
-    return {name: value for name, value in fields.items() if value not in ("", None, [], {}, False)}
+    return {name: value for name, value in fields.items() if value or (value == 0 and value is not False)}
 
 
 def json_request(
