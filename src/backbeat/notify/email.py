@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import re
 from datetime import UTC, datetime
@@ -20,9 +21,10 @@ from backbeat.notify.channel import Tools
 from backbeat.templating import TemplateError
 
 _TIMEOUT_S = 50.0
+_AUTHENTICATED = 235
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _ADDRESSES = frozenset({"from", "to", "cc", "bcc", "reply-to", "sender"})
-_OURS = frozenset({"message-id", "references", "date", "content-type", "mime-version", "bcc"})
+_OURS = frozenset({"date", "content-type", "mime-version", "bcc"})
 _DEFAULT_SUBJECT = '{{ template "email.default.subject" . }}'
 
 
@@ -95,13 +97,17 @@ class EmailChannel:
         return Delivery(True, detail=" ".join(said.split())[:200])
 
     async def _log_in(self, client: aiosmtplib.SMTP) -> None:
-        config = self._config
-        if not config.auth_username:
+        """By the shared secret where the server knows how, else by the password."""
+        config, name = self._config, self._config.auth_username
+        if not name:
             return
-        if config.auth_secret and not config.auth_password:
-            await client.auth_crammd5(config.auth_username, config.auth_secret.read())
+        has_cram = "cram-md5" in client.supported_auth_methods
+        if config.auth_secret and (has_cram or not config.auth_password):
+            await client.auth_crammd5(name, config.auth_secret.read())
+        elif config.auth_identity and "plain" in client.supported_auth_methods:
+            await _log_in_as(client, config.auth_identity, name, config.auth_password.read())
         else:
-            await client.login(config.auth_username, config.auth_password.read())
+            await client.login(name, config.auth_password.read())
 
     def _write(self, told: Notification) -> tuple[EmailMessage, str, list[str]]:
         """Raises _Refused."""
@@ -145,6 +151,14 @@ class EmailChannel:
             raise _Refused(f"the template of a mail address failed: {error}") from error
 
 
+async def _log_in_as(client: aiosmtplib.SMTP, identity: str, name: str, password: str) -> None:
+    """PLAIN in the name of another (RFC 4616), which the library cannot say."""
+    proof = base64.b64encode(f"{identity}\0{name}\0{password}".encode())
+    answer = await client.execute_command(b"AUTH", b"PLAIN", proof)
+    if answer.code != _AUTHENTICATED:
+        raise aiosmtplib.SMTPAuthenticationError(answer.code, answer.message)
+
+
 def _addresses(name: str, value: str) -> list[str]:
     """The bare addresses of a list. Raises _Refused."""
     if _CONTROL.search(value):
@@ -164,10 +178,11 @@ def _thread(message: EmailMessage, told: Notification, thread_by: str, domain: s
     when = datetime.fromtimestamp(told.now_ms / 1000, UTC)
     day = f"{when:%Y-%m-%d}" if thread_by == "daily" else ""
     key = told.idempotency_key or f"{told.group_key}\n{told.receiver}\n{told.now_ms}"
-    message["Message-ID"] = f"<{_digest(key)}@{domain}>"
     root = f"<{_digest(f'{told.receiver}|{told.group_key}|{day}')}@{domain}>"
-    message["References"] = root
-    message["In-Reply-To"] = root
+    own = {"Message-ID": f"<{_digest(key)}@{domain}>", "References": root, "In-Reply-To": root}
+    for name, value in own.items():
+        if name not in message:  # the settings may have headers of their own
+            message[name] = value
     message["Date"] = format_datetime(when)
 
 

@@ -8,6 +8,7 @@ Out: an `Answer`, whose `Delivery` says what the status means: 2xx is delivered,
 from __future__ import annotations
 
 import asyncio
+import base64
 import math
 import time
 from collections.abc import Collection, Mapping
@@ -172,8 +173,19 @@ def _secrets(target: URL, response: aiohttp.ClientResponse) -> list[str]:
         found += [part for part in (*url.parts, *url.query.values()) if len(part) > 7]
     for name, value in response.request_info.headers.items():
         if name.lower() not in _ORDINARY:
-            found += [value, *value.split(" ")[1:]]
+            found += [value, *value.split(" ")[1:], _password(value)]
     return found
+
+
+def _password(header: str) -> str:
+    """That of basic authentication, or nothing."""
+    try:
+        login = (
+            base64.b64decode(header.removeprefix("Basic ")).decode() if header.startswith("Basic ") else ""
+        )
+    except ValueError:
+        return ""
+    return login.partition(":")[2]
 
 
 def without_secrets(secrets: Collection[str], said: str) -> str:

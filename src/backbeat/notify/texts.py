@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 
 from backbeat.model.alerts import Alert, Notification
-from backbeat.templating import Template, TemplateError, TemplateSet
+from backbeat.templating import Limits, Template, TemplateError, TemplateSet
 from backbeat.templating.functions import alertmanager_functions
 from backbeat.templating.records import KV, AlertRecord, Alerts, NotificationRecord
 
@@ -57,8 +57,9 @@ class Texts:
         """Raises TemplateError; for addresses, where an error's text would be of no use."""
         if "{{" not in text:
             return text
+        limits = Limits(seconds=10, steps=5_000_000, output_bytes=2 << 20)  # a group can hold many alerts
         functions = alertmanager_functions(now_ms=message.now_ms, route_labels=dict(message.route_labels))
-        return self._template(text, html).render(record(message), functions=functions)
+        return self._template(text, html).render(record(message), functions=functions, limits=limits)
 
     def _template(self, text: str, html: bool) -> Template:
         with self._lock:

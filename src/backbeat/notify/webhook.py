@@ -22,16 +22,15 @@ class WebhookChannel(PostingChannel[WebhookConfig]):
         url = wording.secret(self.config.url, "the webhook's URL")
         key = wording.message.idempotency_key
         headers = {"Idempotency-Key": key} if key else {}
-        if self.config.payload is not None:
-            return json_request(url, wording.filled(self.config.payload), headers)
-        return json_request(url, payload(wording.message, self.config.max_alerts), headers)
+        if self.config.payload is None:
+            return json_request(url, payload(wording.message, self.config.max_alerts), headers)
+        shortened = Wording(self.texts, _shortened(wording.message, self.config.max_alerts))
+        return json_request(url, shortened.filled(self.config.payload), headers)
 
 
 def payload(message: Notification, max_alerts: int = 0) -> dict[str, object]:
     """What common labels and status are said of are the alerts that are in it."""
-    left_out = max(0, len(message.alerts) - max_alerts) if max_alerts else 0
-    if left_out:
-        message = replace(message, alerts=message.alerts[:max_alerts])
+    message = _shortened(message, max_alerts)
     return {
         "receiver": message.receiver,
         "status": message.status,
@@ -44,8 +43,17 @@ def payload(message: Notification, max_alerts: int = 0) -> dict[str, object]:
         "externalURL": message.external_url,
         "version": "4",
         "groupKey": message.group_key,
-        "truncatedAlerts": message.truncated_alerts + left_out,
+        "truncatedAlerts": message.truncated_alerts,
     }
+
+
+def _shortened(message: Notification, max_alerts: int) -> Notification:
+    """max_alerts: 0 for all"""
+    left_out = max(0, len(message.alerts) - max_alerts) if max_alerts else 0
+    if not left_out:
+        return message
+    count = message.truncated_alerts + left_out
+    return replace(message, alerts=message.alerts[:max_alerts], truncated_alerts=count)
 
 
 def _alert(alert: Alert, now_ms: int) -> dict[str, object]:
