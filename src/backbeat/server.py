@@ -197,6 +197,7 @@ class Backbeat:
             now_ms,
             external_url=self.external_url,
             relabel_alert=self._relabel_alert,
+            witness=self.alerting.notice,
             registry=self.registry,
         )
         stack.push_async_callback(self.scrapes.stop)

@@ -12,6 +12,7 @@ from alert_story import HOUR, MINUTE, START, Inbox, Story, config
 from starlette.applications import Starlette
 
 from backbeat.config.alertmanager import Route
+from backbeat.model.alerts import RuleStep
 from backbeat.model.errors import BackbeatError
 from backbeat.web.acknowledge_api import AcknowledgeAPI
 from backbeat.web.alertmanager_api import AlertmanagerAPI, on_alerting_error
@@ -79,11 +80,71 @@ async def test_alerts_are_acknowledged_by_name_fingerprint_or_matchers(
     held = {each["fingerprint"]: each["createdBy"] for each in await _data(client, "/acknowledgements")}
     assert held == {a.fingerprint: "eve", b.fingerprint: "ann", late.fingerprint: "bob"}
     (trail,) = await _data(client, "/alerts/Late/trail")
-    assert trail["now"]["acknowledgedBy"] == "bob"
+    assert (trail["now"]["acknowledgedBy"], trail["now"]["groups"][0]["acknowledged"]) == ("bob", True)
     await client.delete(f"/acknowledgements/{late.fingerprint}", params={"by": "bob"})
     (trail,) = await _data(client, "/alerts/Late/trail")
     assert trail["now"]["acknowledgedBy"] == ""
     assert trail["trail"][-1]["kind"] == "unacknowledged"
+
+
+async def test_the_trail_says_who_was_told_when_and_when_it_is_repeated(
+    story: Story, client: httpx.AsyncClient
+) -> None:
+    await story.fire(story.alert("Slow", job="a"), story.alert("Slow", job="b"))
+    await story.pass_time(MINUTE)
+    trail, _ = await _data(client, "/alerts/Slow/trail")
+    assert trail["now"]["groups"] == [
+        {
+            "groupKey": '{}:{alertname="Slow"}',
+            "receiver": "team",
+            "otherAlerts": 1,
+            "nextFlushAt": rfc3339(START + 330_000),
+            "repeatIntervalMs": HOUR,
+            "held": "",
+            "acknowledged": False,
+            "told": [
+                {
+                    "integration": "webhook[0]",
+                    "lastToldAt": rfc3339(START + 30_000),
+                    "nextRepeatAt": rfc3339(START + HOUR + 330_000),
+                    "waits": "",
+                }
+            ],
+        }
+    ]
+    await story.pass_time(HOUR + 5 * MINUTE)
+    inbox = story.channels["team"][0]
+    assert isinstance(inbox, Inbox)
+    assert inbox.lines == ["30s firing Slow,Slow", "3930s firing Slow,Slow"]
+
+
+async def test_the_trail_begins_with_what_the_rule_decided(story: Story, client: httpx.AsyncClient) -> None:
+    slow = story.alert("Slow", job="a")
+    waits = RuleStep(slow.labels, START, "pending", "the condition began", "value 2, for 1m")
+    story.alerting.notice([waits])
+    story.now_ms += MINUTE
+    story.alerting.notice([RuleStep(slow.labels, story.now_ms, "firing", "the condition has held for `for`")])
+    await story.fire(story.alert("Slow", job="a"))
+    await story.pass_time(MINUTE)
+    (trail,) = await _data(client, "/alerts/Slow/trail")
+    routed = 'routed to team by route {}; in the group {}:{alertname="Slow"}'
+    assert [each["words"] for each in trail["trail"]][:4] == [
+        "pending: the condition began (value 2, for 1m)",
+        "the rule: the condition has held for `for`",
+        "firing",
+        f"{routed} (alone so far; waits for group_wait, 30s from its first alert on)",
+    ]
+
+
+async def test_the_trail_of_a_name_that_does_not_fire_is_that_of_the_history(
+    story: Story, client: httpx.AsyncClient
+) -> None:
+    slow = story.alert("Slow")
+    story.alerting.notice([RuleStep(slow.labels, START, "pending", "the condition began")])
+    await story.pass_time(MINUTE)
+    (trail,) = await _data(client, "/alerts/Slow/trail")
+    assert (trail["fingerprint"], trail["firing"], trail["now"]) == (slow.fingerprint, False, None)
+    assert [each["kind"] for each in trail["trail"]] == ["pending"]
 
 
 async def test_who_is_signed_in_need_not_say_who_it_is(story: Story, client: httpx.AsyncClient) -> None:

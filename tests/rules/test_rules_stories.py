@@ -7,6 +7,7 @@ import math
 import pytest
 from rule_stage import Stage, alerting, at, config, group, recording, vector
 
+from backbeat.model.alerts import RuleStep
 from backbeat.model.labels import Labels
 from backbeat.model.results import QueryError
 from backbeat.rules.status import Health
@@ -16,7 +17,7 @@ FIVE_MINUTES = 300_000
 
 async def staged(*rules, **more) -> Stage:
     external = more.pop("external_labels", None)
-    settings = {name: more.pop(name) for name in ("relabel_alert", "querier") if name in more}
+    settings = {name: more.pop(name) for name in ("relabel_alert", "querier", "witness") if name in more}
     stage = Stage(**settings)
     await stage.manager.apply(config(group(*rules, **more), external_labels=external))
     return stage
@@ -255,3 +256,40 @@ async def test_a_bug_in_one_rule_leaves_the_others_alone(caplog: pytest.LogCaptu
     assert (bad.health, good.health) == (Health.ERR, Health.OK)
     assert "oops" in bad.last_error
     assert "internal error" in caplog.text
+
+
+async def test_whoever_keeps_the_trail_is_told_what_a_rule_decides() -> None:
+    told: list[RuleStep] = []
+    stage = await staged(
+        alerting(for_ms=FIVE_MINUTES, keep_firing_for_ms=120_000),
+        alerting("Now", expr="now > 1"),
+        witness=told.extend,
+        external_labels=Labels.of(region="eu"),
+    )
+    stage.querier.answers["now > 1"] = vector((3, {"instance": "a"}))
+
+    async def goes_on(minutes: range, *values: tuple[float, dict[str, str]]) -> list[str]:
+        stage.querier.answers["slow > 1"] = vector(*values)
+        for minute in minutes:
+            await stage.evaluate(minute)
+        said = [f"{(each.at_ms - at(0)) // 60_000}m {each.state}: {each.reason}" for each in told]
+        told.clear()
+        return said
+
+    slow = (1.5, {"instance": "a"})
+    assert await goes_on(range(2), slow) == ["0m pending: the condition began; waiting for `for`"]
+    assert await goes_on(range(2, 3)) == ["2m inactive: the condition ended before `for` had passed"]
+    began = await goes_on(range(3, 10), slow)
+    assert began == [
+        "3m pending: the condition began; waiting for `for`",
+        "8m firing: the condition has held for `for`",
+    ]
+    stage.querier.answers["slow > 1"] = vector()
+    await stage.evaluate(10)
+    (kept,) = told
+    assert kept.labels == Labels.of(alertname="Slow", instance="a", region="eu")
+    assert kept.detail == "value 1.5, for 5m, keep_firing_for 2m"
+    assert await goes_on(range(11, 14)) == [
+        "10m firing: the condition ended; `keep_firing_for` has not passed yet",
+        "12m inactive: the condition ended and `keep_firing_for` has passed",
+    ]

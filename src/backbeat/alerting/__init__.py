@@ -12,6 +12,7 @@ from backbeat.alerting.plan import Plan, PlannedIntegration, PlannedReceiver, Pl
 from backbeat.alerting.preview import Preview, Way
 from backbeat.alerting.service import NOBODY, Alerting, InvalidAlerts, TooManyAlerts
 from backbeat.alerting.silencing import InvalidSilence, OverBroadSilence, UnknownSilence
+from backbeat.alerting.standing import Standing
 from backbeat.alerting.unhurried import unhurried
 from backbeat.alerting.views import AlertState, AlertStatus, AlertView, Filter, GroupView
 
@@ -35,6 +36,7 @@ __all__ = [
     "PlannedRoute",
     "Preview",
     "Search",
+    "Standing",
     "TooManyAlerts",
     "UnknownAlert",
     "UnknownSilence",

@@ -29,6 +29,7 @@ from backbeat.alerting.routing import plant
 from backbeat.alerting.silencing import Silences
 from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.model.alerts import Alert, Delivery
+from backbeat.model.durations import format_duration
 from backbeat.model.fingerprints import fingerprints
 from backbeat.state.records import Acknowledgement, Destination, Event, EventKind, Message, StoredAlert
 
@@ -143,18 +144,7 @@ class Core:
         if change.ended:
             self._end_acknowledgement(entry.fingerprint, ALERT_RESOLVED, now_ms, changes)
         for group in joined:
-            reason = f"route {group.node.id}"
-            changes.events.append(
-                Event(
-                    now_ms,
-                    EventKind.GROUPED,
-                    entry.fingerprint,
-                    group.key,
-                    group.receiver,
-                    reason=reason,
-                    labels=entry.alert.labels,
-                )
-            )
+            changes.events.append(_grouped_event(group, entry, now_ms))
 
     def fires(self, fingerprint: str, now_ms: int) -> bool:
         entry = self.book.get(fingerprint)
@@ -346,6 +336,8 @@ class Core:
         """Keep every decision to tell somebody, and the first of a row of decisions not to."""
         if group.decided.get(integration) != reason or reason.notifies:
             counts = f"{len(flush.firing)} firing, {len(flush.resolved)} resolved"
+            if reason.notifies:
+                counts += f"; repeated after {format_duration(flush.route.repeat_interval_ms)}"
             if reason is Reason.ACKNOWLEDGED:
                 counts = "by " + ", ".join(sorted({flush.acknowledged[name] for name in flush.firing}))
             to = group.destination(integration)
@@ -358,6 +350,21 @@ _SUPPRESSED = {
     EventKind.SILENCED: "silence",
     EventKind.MUTED: "mute_time_interval",
 }
+
+
+def _grouped_event(group: Group, entry: Entry, now_ms: int) -> Event:
+    """An alert that joined its group, with how many others, and what it waits for."""
+    route, others = group.node.route, len(group.alerts) - 1
+    company = f"with {others} others" if others else "alone so far"
+    if group.is_overdue:
+        waits = "told at once, since it began longer ago than group_wait"
+    elif group.flushed_ms is None:
+        waits = f"waits for group_wait, {format_duration(route.group_wait_ms)} from its first alert on"
+    else:
+        waits = f"waits for group_interval, {format_duration(route.group_interval_ms)} from the last time on"
+    own = (entry.fingerprint, group.key, group.receiver)
+    why, detail = f"route {group.node.id}", f"{company}; {waits}"
+    return Event(now_ms, EventKind.GROUPED, *own, reason=why, detail=detail, labels=entry.alert.labels)
 
 
 def _held_event(now_ms: int, kind: EventKind, fingerprint: str, group: Group, held: Held) -> Event:

@@ -27,11 +27,13 @@ from backbeat.alerting.outbox import Random
 from backbeat.alerting.plan import Plan, plan
 from backbeat.alerting.preview import Preview, preview
 from backbeat.alerting.silencing import Silences
+from backbeat.alerting.standing import Standing, standings
+from backbeat.alerting.trail import step_event
 from backbeat.alerting.trial import trial_message
 from backbeat.alerting.unhurried import unhurried
 from backbeat.alerting.views import AlertView, Filter, GroupView
 from backbeat.config.alertmanager import AlertmanagerConfig, Route
-from backbeat.model.alerts import Alert, Delivery
+from backbeat.model.alerts import Alert, Delivery, RuleStep
 from backbeat.model.clock import Now
 from backbeat.model.errors import BackbeatError
 from backbeat.model.labels import Labels
@@ -161,12 +163,18 @@ class Alerting:
         if invalid:
             raise InvalidAlerts("\n".join(invalid[:20]))
 
+    def notice(self, steps: Sequence[RuleStep]) -> None:
+        """Take what rules decided into the trail; written by and by, since nobody is told of it."""
+        self._journal.put(Changes(events=[step_event(step) for step in steps]))
+        self._wake.set()
+
     # -- what is due ------------------------------------------------------------------------------------
 
     async def tick(self) -> int | None:
         """Do everything that is due now, and begin attempts. Returns when something is due next."""
         now_ms = self._now()
         self._notice_step_back(now_ms)
+        await self._journal.catch_up()
         while (changes := self._core.flush_due(now_ms, _FLUSHED_AT_ONCE)) is not None:
             await self._journal.write(changes)
             await asyncio.sleep(0)
@@ -343,6 +351,10 @@ class Alerting:
     def preview(self, labels: Labels) -> Preview:
         """Which way an alert with these labels would take now, and what would keep it quiet."""
         return preview(self._core, labels, self._now())
+
+    def standings(self, fingerprint: str) -> tuple[Standing, ...]:
+        """How an alert stands in each of its groups: who was told when, when it is repeated."""
+        return standings(self._core, fingerprint, self._now())
 
     def plan(self) -> Plan:
         """The routing tree, receivers and how they fare, inhibition, time intervals: as of now."""

@@ -5,12 +5,15 @@ Pure: the events are those of the history, the words are made from them alone.
 
 from __future__ import annotations
 
+from backbeat.model.alerts import Alert, RuleStep
 from backbeat.state.records import Event, EventKind
 
 _SENTENCES = {
+    EventKind.PENDING: "pending{why}{more}",
+    EventKind.RULE: "the rule{why}{more}",
     EventKind.FIRING: "firing{why}{more}",
     EventKind.RESOLVED: "resolved{why}{more}",
-    EventKind.GROUPED: "routed to {receiver} by {reason}; in the group {group}",
+    EventKind.GROUPED: "routed to {receiver} by {reason}; in the group {group}{more}",
     EventKind.INHIBITED: "not told to {receiver}, inhibited{why}{more}",
     EventKind.SILENCED: "not told to {receiver}, silenced{why}{more}",
     EventKind.MUTED: "not told to {receiver}, muted{why}{more}",
@@ -25,6 +28,13 @@ _SENTENCES = {
     EventKind.UNACKNOWLEDGED: "no longer acknowledged{why}{more}",
     EventKind.SILENCE: "silence {reason}{more}",
 }
+
+
+def step_event(step: RuleStep) -> Event:
+    """What a rule decided, as a line of the alert's history."""
+    kind = EventKind.PENDING if step.state == "pending" else EventKind.RULE
+    fingerprint = Alert(step.labels).fingerprint
+    return Event(step.at_ms, kind, fingerprint, reason=step.reason, detail=step.detail, labels=step.labels)
 
 
 def words(event: Event) -> str:

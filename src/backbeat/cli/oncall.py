@@ -36,6 +36,8 @@ def run_why(url: str, alert: str) -> int:
         for event in each["trail"]:
             print(f"  {event['at']}  {event['words']}")
         print(f"  now: {_present(each['now'])}")
+        for group in (each["now"] or {}).get("groups", ()):
+            _print_standing(group)
     return 0
 
 
@@ -100,6 +102,22 @@ def run_acks(url: str) -> int:
     if not found:
         print("no alert is acknowledged")
     return 0
+
+
+def _print_standing(group: dict[str, Any]) -> None:
+    """`pager by email[0]: told at …, repeated at …` for each that is to be told of the group."""
+    for told in group["told"]:
+        said = [f"told at {told['lastToldAt']}" if told["lastToldAt"] else "not told yet"]
+        if told["waits"]:
+            said.append(told["waits"])
+        if told["nextRepeatAt"]:
+            said.append(f"repeated at {told['nextRepeatAt']} if it still fires")
+        elif told["lastToldAt"]:
+            said.append("not repeated, since it is acknowledged" if group["acknowledged"] else "not repeated")
+        print(f"    {group['receiver']} by {told['integration']}: {', '.join(said)}")
+    if group["told"]:
+        others, flush = group["otherAlerts"], group["nextFlushAt"]
+        print(f"    in the group {group['groupKey']} with {others} others, looked at again at {flush}")
 
 
 def _acknowledged(each: dict[str, Any]) -> str:

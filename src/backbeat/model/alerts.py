@@ -37,6 +37,20 @@ class Alert:
         return self.ends_at_ms != 0 and self.ends_at_ms <= now_ms
 
 
+@dataclass(frozen=True, slots=True)
+class RuleStep:
+    """What an alerting rule decided about one of its alerts, for the alert's trail.
+
+    state: pending, firing or inactive, as the rule has it now
+    """
+
+    labels: Labels
+    at_ms: int
+    state: str
+    reason: str
+    detail: str = ""
+
+
 class AlertSink(Protocol):
     """The one door for alerts: Backbeat's rules and /api/v2/alerts both enter here."""
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from backbeat.config.prometheus import Rule
-from backbeat.model.alerts import Alert
+from backbeat.model.alerts import Alert, RuleStep
+from backbeat.model.durations import format_duration
 from backbeat.model.labels import METRIC_NAME, Labels
 from backbeat.rules.expand import Expander, Expansion
 from backbeat.rules.state import (
@@ -22,6 +23,7 @@ from backbeat.rules.state import (
     Observation,
     Remembered,
     Terms,
+    Transition,
     advance,
     restored_since,
 )
@@ -45,6 +47,8 @@ class AlertingRule:
         self.instances: dict[Labels, AlertInstance] = {}
         self.remembered: Mapping[Labels, Remembered] | None = None
         """What ALERTS_FOR_STATE held at the start; None until it could be read."""
+        self.steps: list[RuleStep] = []
+        """What the last evaluation decided that an alert's trail should tell."""
         self._interval_ms = interval_ms
         self._grace_ms = grace_ms
         self._expander = Expander(spec.alert, self.labels, spec.annotations)
@@ -70,17 +74,14 @@ class AlertingRule:
         """
         seen = await self._observe(vector, expansion)
         after: dict[Labels, AlertInstance] = {}
+        self.steps = []
         for labels in dict.fromkeys((*self.instances, *seen)):
-            alert = advance(
-                labels,
-                self.instances.get(labels),
-                seen.get(labels),
-                at_ms,
-                self.terms,
-                self._active_since(labels, at_ms),
-            ).alert
-            if alert is not None:
-                after[labels] = alert
+            before, since_ms = self.instances.get(labels), self._active_since(labels, at_ms)
+            step = advance(labels, before, seen.get(labels), at_ms, self.terms, since_ms)
+            if step.alert is not None:
+                after[labels] = step.alert
+            if step.is_news(before):
+                self.steps.append(self._step(labels, step, before, at_ms))
         active = sum(alert.is_active for alert in after.values())
         if 0 < limit < active:
             self.instances = {}
@@ -88,6 +89,17 @@ class AlertingRule:
         self.instances = after
         if self.remembered:
             self._remember(self.remembered)
+
+    def _step(self, labels: Labels, step: Transition, before: AlertInstance | None, at_ms: int) -> RuleStep:
+        alert = step.alert or before
+        terms = [f"value {alert.value:g}"] if alert else []
+        terms += [f"for {format_duration(self.terms.for_ms)}"] if self.terms.for_ms else []
+        if self.terms.keep_firing_for_ms:
+            terms.append(f"keep_firing_for {format_duration(self.terms.keep_firing_for_ms)}")
+        if before is None and alert and alert.active_at_ms < at_ms:
+            terms.append("known from before a restart")
+        state = step.alert.state if step.alert else AlertState.INACTIVE
+        return RuleStep(labels, at_ms, state.value, step.reason.value, ", ".join(terms))
 
     async def _observe(self, vector: Vector, expansion: Expansion) -> dict[Labels, Observation]:
         seen: dict[Labels, Observation] = {}

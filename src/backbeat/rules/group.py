@@ -8,12 +8,12 @@ A rule that fails says so on itself, and the group goes on; its firing alerts ar
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from backbeat.config.prometheus import RuleGroup
-from backbeat.model.alerts import Alert, AlertSink
+from backbeat.model.alerts import Alert, AlertSink, RuleStep
 from backbeat.model.appender import Appended, Appender
 from backbeat.model.clock import Now
 from backbeat.model.errors import BackbeatError
@@ -50,6 +50,8 @@ class Surroundings:
     external_labels: Labels = NO_LABELS
     relabel_alert: Callable[[Labels], Labels | None] | None = None
     """alert_relabel_configs; None drops the alert"""
+    witness: Callable[[Sequence[RuleStep]], None] | None = None
+    """told what rules decide about their alerts, for the trail"""
     resend_delay_ms: int = 60_000
     outage_tolerance_ms: int = 3_600_000
     grace_ms: int = 0
@@ -246,6 +248,7 @@ class Group:
                 found = await ask(around.querier, rule.spec.expr, query_at_ms)
                 expansion = Expansion(around.querier, at_ms, around.external_labels, around.external_url)
                 await rule.evaluate(found, at_ms, self.spec.limit, expansion)
+                self._tell(rule)
             finally:
                 # Also after a failure: an alert that is not renewed would count as resolved.
                 await self._send(rule, at_ms)
@@ -272,13 +275,22 @@ class Group:
             return
         rule.mark_sent(due, at_ms)
 
+    def _tell(self, rule: AlertingRule) -> None:
+        if self._around.witness is not None and rule.steps:
+            dressed = ((step, self._dressed(step.labels)) for step in rule.steps)
+            self._around.witness([replace(step, labels=labels) for step, labels in dressed if labels])
+
     def _dress(self, alert: Alert) -> Alert | None:
+        labels = self._dressed(alert.labels)
+        return replace(alert, labels=labels) if labels else None
+
+    def _dressed(self, own: Labels) -> Labels | None:
         """With the external labels that it does not have itself, relabelled."""
         around = self._around
-        labels: Labels | None = around.external_labels.set(dict(alert.labels))
+        labels: Labels | None = around.external_labels.set(dict(own))
         if labels is not None and around.relabel_alert is not None:
             labels = around.relabel_alert(labels)
-        return replace(alert, labels=labels) if labels else None
+        return labels
 
     def status(self) -> GroupStatus:
         return GroupStatus(

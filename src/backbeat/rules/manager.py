@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 
 from backbeat.config.prometheus import PrometheusConfig, Rule, RuleGroup
-from backbeat.model.alerts import AlertSink
+from backbeat.model.alerts import AlertSink, RuleStep
 from backbeat.model.appender import Appender
 from backbeat.model.clock import Now
 from backbeat.model.errors import BackbeatError, Position
@@ -46,6 +46,7 @@ class RuleManager:
         *,
         external_url: str = "",
         relabel_alert: Callable[[Labels], Labels | None] | None = None,
+        witness: Callable[[Sequence[RuleStep]], None] | None = None,
         registry: CollectorRegistry | None = None,
         resend_delay_ms: int = 60_000,
         outage_tolerance_ms: int = 3_600_000,
@@ -55,6 +56,7 @@ class RuleManager:
     ) -> None:
         """
         relabel_alert: what alert_relabel_configs do to an alert's labels; see `set_relabeling` for reloads
+        witness: told what rules decide about their alerts, for the trail; it must not wait
         outage_tolerance_ms: how long Backbeat may have been away for `for` to go on where it stood
         grace_ms: the least that is left of `for` after a restart; Prometheus's default is 10 minutes, which
             starts every shorter `for` anew
@@ -69,6 +71,7 @@ class RuleManager:
             metrics=RuleMetrics(registry),
             external_url=external_url.rstrip("/"),
             relabel_alert=relabel_alert,
+            witness=witness,
             resend_delay_ms=resend_delay_ms,
             outage_tolerance_ms=outage_tolerance_ms,
             grace_ms=grace_ms,

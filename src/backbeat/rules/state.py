@@ -40,6 +40,11 @@ class Reason(StrEnum):
     FORGOTTEN = "resolved long enough ago"
 
 
+_NO_NEWS = frozenset(
+    (Reason.STILL_WAITING, Reason.NO_FOR, Reason.STILL_FIRING, Reason.STILL_RESOLVED, Reason.FORGOTTEN)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a rule asks of time."""
@@ -90,6 +95,10 @@ class Transition:
 
     alert: AlertInstance | None
     reason: Reason
+
+    def is_news(self, before: AlertInstance | None) -> bool:
+        """Whether the trail of the alert needs it; that an alert fires or has resolved, it knows already."""
+        return self.reason not in _NO_NEWS and (before is None or before.reason is not self.reason)
 
 
 @dataclass(frozen=True, slots=True)

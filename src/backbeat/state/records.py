@@ -120,6 +120,10 @@ class Acknowledgement:
 class EventKind(StrEnum):
     """What can happen to an alert or to a message about it."""
 
+    PENDING = "pending"
+    """the rule's condition holds, and waits for `for`"""
+    RULE = "rule"
+    """what else the rule decided: `for` has passed, `keep_firing_for` holds, the condition ended"""
     FIRING = "firing"
     RESOLVED = "resolved"
     GROUPED = "grouped"

@@ -8,17 +8,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from backbeat.alerting import Alerting, Search, Way
+from backbeat.alerting import Alerting, AlertView, Search, Way
 from backbeat.model.clock import Now
 from backbeat.model.durations import parse_duration
 from backbeat.model.errors import DurationError
 from backbeat.model.labels import Labels
+from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.state.records import Event
 from backbeat.web.bodies import matchers_of
-from backbeat.web.oncall_views import event_fields, quiet_fields
+from backbeat.web.oncall_views import event_fields, quiet_fields, standing_fields
 from backbeat.web.params import BadParameter, Parameters, parse_time
 from backbeat.web.responses import success
 
+_LOOKED_THROUGH, _MOST_REMEMBERED = 1000, 10
 _ROOT = "/api/backbeat/v1"
 
 
@@ -54,13 +56,13 @@ class OnCallAPI:
         )
 
     async def trail(self, request: Request) -> Response:
-        """By fingerprint, or by alert name: then of each alert of that name that fires."""
+        """By fingerprint, or by alert name: of each of that name that fires, else that the history has."""
         asked = request.path_params["alert"]
         params = await Parameters.of(request)
         firing = {view.fingerprint: view for view in self._alerting.alerts()}
         named = [name for name, view in firing.items() if view.alert.name == asked]
         trails = []
-        for fingerprint in named or [asked]:
+        for fingerprint in named or await self._remembered(asked) or [asked]:
             events = await self._alerting.history(
                 fingerprint=fingerprint,
                 since_ms=self._moment(params, "since"),
@@ -73,10 +75,21 @@ class OnCallAPI:
                     "labels": dict(view.alert.labels) if view else _labels_of(events, fingerprint),
                     "firing": view is not None,
                     "trail": [event_fields(each) for each in events],
-                    "now": quiet_fields(view) if view else None,
+                    "now": self._present(view) if view else None,
                 }
             )
         return success(request, trails)
+
+    async def _remembered(self, alert_name: str) -> list[str]:
+        """Fingerprints of the alerts of a name that the history had last."""
+        matchers = (Matcher("alertname", MatchOp.EQUAL, alert_name),)
+        page = await self._alerting.search(Search(matchers=matchers, limit=_LOOKED_THROUGH))
+        found = dict.fromkeys(event.fingerprint for event in page.events if event.fingerprint)
+        return list(found)[:_MOST_REMEMBERED]
+
+    def _present(self, view: AlertView) -> dict[str, Any]:
+        standings = self._alerting.standings(view.fingerprint)
+        return {**quiet_fields(view), "groups": [standing_fields(each) for each in standings]}
 
     async def route(self, request: Request) -> Response:
         params = await Parameters.of(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backbeat.alerting import AlertView
+from backbeat.alerting import AlertView, Standing
 from backbeat.alerting.trail import words
 from backbeat.state.records import Acknowledgement, Event
 from backbeat.web.moments import rfc3339
@@ -43,6 +43,27 @@ def quiet_fields(view: AlertView) -> dict[str, Any]:
         "inhibitedBy": list(view.status.inhibited_by),
         "mutedBy": list(view.status.muted_by),
         "acknowledgedBy": view.status.acknowledged_by,
+    }
+
+
+def standing_fields(standing: Standing) -> dict[str, Any]:
+    return {
+        "groupKey": standing.group_key,
+        "receiver": standing.receiver,
+        "otherAlerts": standing.others,
+        "nextFlushAt": rfc3339(standing.next_flush_ms),
+        "repeatIntervalMs": standing.repeat_interval_ms,
+        "held": standing.held,
+        "acknowledged": standing.acknowledged,
+        "told": [
+            {
+                "integration": each.integration,
+                "lastToldAt": rfc3339(each.last_told_ms) if each.last_told_ms else None,
+                "nextRepeatAt": rfc3339(each.next_repeat_ms) if each.next_repeat_ms else None,
+                "waits": each.waits,
+            }
+            for each in standing.told
+        ],
     }
 
 
