@@ -64,6 +64,7 @@ from backbeat.web.runbooks import runbook_routes
 from backbeat.web.security import Guard, is_loopback
 from backbeat.web.silences_api import SilencesAPI
 from backbeat.web.state_api import StateAPI
+from backbeat.web.storage_api import StorageAPI
 
 log = logging.getLogger("backbeat")
 
@@ -310,6 +311,7 @@ class Backbeat:
             *AlertmanagerAPI(self.alerting, self, now_ms, self.started_ms).routes(),
             *OnCallAPI(self.alerting, now_ms).routes(),
             *RoutingAPI(self.alerting).routes(),
+            *StorageAPI(self.storage).routes(),
             *AcknowledgeAPI(self.alerting).routes(),
             *AckPage(self.alerting).routes(),
             *SilencesAPI(self.alerting, now_ms).routes(),

@@ -36,9 +36,9 @@ export const PAGES: readonly PageEntry[] = [
   { path: "/history", title: "History", group: "Alerting", key: "h", icon: "clock", load: () => import("../history/HistoryPage.svelte") },
   { path: "/silences", title: "Silences", group: "Alerting", key: "i", icon: "mute", load: () => import("../silences/SilencesPage.svelte") },
   { path: "/routing", title: "Routing", group: "Alerting", key: "w", icon: "route", load: () => import("../routing/RoutingPage.svelte") },
-  { path: "/rules", title: "Rules", group: "Alerting", key: "r", icon: "list", load: () => import("../pages/RulesPage.svelte") },
-  { path: "/targets", title: "Targets", group: "System", key: "t", icon: "target", load: () => import("../pages/TargetsPage.svelte") },
-  { path: "/status", title: "Status", group: "System", key: "s", icon: "server", load: () => import("../pages/StatusPage.svelte") },
+  { path: "/rules", title: "Rules", group: "Alerting", key: "r", icon: "list", load: () => import("../rules/RulesPage.svelte") },
+  { path: "/targets", title: "Targets", group: "System", key: "t", icon: "target", load: () => import("../system/TargetsPage.svelte") },
+  { path: "/status", title: "Status", group: "System", key: "s", icon: "server", load: () => import("../system/StatusPage.svelte") },
   { path: "/signal", title: "Signal", group: "", key: "", icon: "pulse", hidden: true, load: () => import("../signal/SignalPage.svelte") },
 ];
 

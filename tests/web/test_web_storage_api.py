@@ -1,0 +1,28 @@
+"""What the store holds, as the Status page reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import numpy as np
+from starlette.applications import Starlette
+
+from backbeat.model.labels import Labels
+from backbeat.storage import StorageOptions, open_storage
+from backbeat.web.storage_api import StorageAPI
+
+
+async def test_room_samples_and_health_are_told(tmp_path: Path) -> None:
+    storage = open_storage(tmp_path, StorageOptions(), lambda: 60_000)
+    series = [Labels.of({"__name__": name}) for name in "ab"]
+    storage.append_samples(series, np.array([30_000, 30_000]), np.array([1.0, 2.0]))
+    served = Starlette(routes=StorageAPI(storage).routes())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://x") as client:
+        told = (await client.get("/api/backbeat/v1/storage")).json()["data"]
+    storage.close()
+    assert (told["series"], told["samplesInMemory"], told["blocks"]) == (2, 2, 0)
+    assert (told["oldest"], told["newest"]) == ("1970-01-01T00:00:30.000Z", "1970-01-01T00:00:30.000Z")
+    assert (told["takesSamples"], told["damages"], told["directory"]) == (True, 0, str(tmp_path))
+    assert told["logBytes"] > 0
+    assert 0 < told["diskFreeBytes"] <= told["diskBytes"]

@@ -1,0 +1,74 @@
+import { describe, expect, test } from "vitest";
+import type { ExplainedNode } from "../api/explain";
+import type { RuleGroup } from "../api/types";
+import { happened, replayed, spanWords, thresholdOf } from "./replay";
+import { chosenRules } from "./shown";
+
+const leaf = (rule: string, text: string, kind = "call", ...children: ExplainedNode[]): ExplainedNode => {
+  const start = rule.indexOf(text);
+  return { kind, text, start, end: start + text.length, children };
+};
+
+describe("the threshold of a rule", () => {
+  test("a comparison with a number", () => {
+    const rule = "rate(x[5m]) > 0.5";
+    const tree = leaf(rule, rule, "binary", leaf(rule, "rate(x[5m])"), leaf(rule, "0.5", "number"));
+    expect(thresholdOf(rule, tree)).toEqual({ expr: "rate(x[5m])", op: ">", value: 0.5 });
+  });
+  test("below `and`, in parentheses, the number first", () => {
+    const rule = "(10 > up) and other";
+    const inner = leaf(rule, "10 > up", "binary", leaf(rule, "10", "number"), leaf(rule, "up"));
+    const tree = leaf(rule, rule, "binary", leaf(rule, "(10 > up)", "parentheses", inner), leaf(rule, "other"));
+    expect(thresholdOf(rule, tree)).toEqual({ expr: "up", op: "<", value: 10 });
+  });
+  test("a comparison of two vectors has none", () => {
+    const rule = "a > b";
+    expect(thresholdOf(rule, leaf(rule, rule, "binary", leaf(rule, "a"), leaf(rule, "b")))).toBeNull();
+  });
+});
+
+const at = (metric: Record<string, string>, ...times: number[]) => ({ metric, values: times.map((time): [number, string] => [time, "1"]) });
+
+describe("when it would have fired", () => {
+  test("pending until `for` has passed, then firing", () => {
+    expect(replayed([at({}, 0, 10, 20, 30)], 20, 10)).toEqual([
+      { state: "pending", fromS: 0, toS: 20 },
+      { state: "firing", fromS: 20, toS: 40 },
+    ]);
+  });
+  test("a gap begins anew, the graver of two series counts", () => {
+    expect(replayed([at({ a: "1" }, 0, 10, 30, 40), at({ a: "2" }, 10, 20, 30)], 20, 10)).toEqual([
+      { state: "pending", fromS: 0, toS: 30 },
+      { state: "firing", fromS: 30, toS: 40 },
+      { state: "pending", fromS: 40, toS: 50 },
+    ]);
+  });
+  test("what happened is read from ALERTS", () => {
+    const series = [at({ alertstate: "pending" }, 0, 10), at({ alertstate: "firing" }, 10, 20)];
+    expect(happened(series, 10)).toEqual([
+      { state: "pending", fromS: 0, toS: 10 },
+      { state: "firing", fromS: 10, toS: 30 },
+    ]);
+  });
+  test("in words", () => {
+    const words = (seconds: number): string => `${seconds} s`;
+    expect(spanWords([], words)).toBe("never");
+    expect(spanWords(happened([at({ alertstate: "firing" }, 0, 10)], 10), words)).toBe("once, 20 s in all");
+  });
+});
+
+test("rules are chosen by words and state, and groups without any left out", () => {
+  const rule = (name: string, health = "ok", state?: "firing"): RuleGroup["rules"][number] => ({
+    type: state ? "alerting" : "recording", name, query: "q", health, evaluationTime: 0, lastEvaluation: "", ...(state ? { state } : {}),
+  });
+  const groups: RuleGroup[] = [
+    { name: "one", file: "f", interval: 1, evaluationTime: 0, lastEvaluation: "", rules: [rule("Slow", "ok", "firing"), rule("a:b")] },
+    { name: "two", file: "f", interval: 1, evaluationTime: 0, lastEvaluation: "", rules: [rule("c:d", "err")] },
+  ];
+  const names = (text: string, kind: string): string[] => chosenRules(groups, text, "", kind).flatMap((group) => group.rules.map((one) => one.rule.name));
+  expect(names("", "")).toEqual(["Slow", "a:b", "c:d"]);
+  expect(names("two", "")).toEqual(["c:d"]);
+  expect(names("", "failing")).toEqual(["c:d"]);
+  expect(names("", "firing")).toEqual(["Slow"]);
+  expect(chosenRules(groups, "", "Slow", "")[0]?.rules[0]?.id).toBe("f;one;0");
+});
