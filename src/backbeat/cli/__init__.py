@@ -109,11 +109,15 @@ def rule_tests(
         list[str] | None, typer.Option(help="Run only test groups whose name this expression finds.")
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the results as JUnit XML, too.")] = None,
+    coverage: Annotated[
+        bool,
+        typer.Option("--coverage", help="List rules, routes and inhibit rules that no test reaches."),
+    ] = False,
 ) -> None:
-    """Run unit tests of rules."""
+    """Run unit tests of rules, and of what people are told."""
     from backbeat.cli.rule_tests import run_tests
 
-    raise typer.Exit(run_tests(files, run or [], junit))
+    raise typer.Exit(run_tests(files, run or [], junit, shows_coverage=coverage))
 
 
 @app.command()

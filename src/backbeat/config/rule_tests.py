@@ -1,4 +1,4 @@
-"""Unit tests of rules, in promtool's format.
+"""Unit tests of rules, in promtool's format, and of the notifications that follow from them.
 
 In:  the nodes of a test file. Out: a `TestFile`, every test with its place.
 """
@@ -8,13 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backbeat.config.kinds import DURATION, FLAG, NUMBER, TEXT, Text, texts
-from backbeat.config.nodes import Node
-from backbeat.config.schema import ListOf, MapOf, Section, Struct, duplicates, quoted
+from backbeat.config.notification_tests import (
+    LABELS,
+    NOTIFICATION_TEST,
+    SILENCE,
+    NotificationTest,
+    TestSilence,
+    check_notification_tests,
+    notification_tests,
+    place,
+    silences,
+)
+from backbeat.config.schema import ListOf, Section, Struct, duplicates, quoted
 from backbeat.model.errors import Position
 from backbeat.model.labels import Labels
 
 DEFAULT_INTERVAL_MS = 60_000
-_LABELS = MapOf(TEXT, what="a mapping of names to texts")
 
 INPUT_SERIES = Struct(
     "an input series",
@@ -23,7 +32,7 @@ INPUT_SERIES = Struct(
 )
 EXPECTED_ALERT = Struct(
     "an expected alert",
-    {"exp_labels": _LABELS, "exp_annotations": _LABELS},
+    {"exp_labels": LABELS, "exp_annotations": LABELS},
     instead={"labels": "did you mean `exp_labels`?", "annotations": "did you mean `exp_annotations`?"},
 )
 ALERT_TEST = Struct(
@@ -49,11 +58,14 @@ GROUP = Struct(
         "input_series": ListOf(INPUT_SERIES),
         "alert_rule_test": ListOf(ALERT_TEST),
         "promql_expr_test": ListOf(EXPR_TEST),
-        "external_labels": _LABELS,
+        "external_labels": LABELS,
         "external_url": TEXT,
         "start_timestamp": TEXT,
+        "silences": ListOf(SILENCE),
+        "notification_test": ListOf(NOTIFICATION_TEST),
     },
     instead={
+        "notification_tests": "did you mean `notification_test`?",
         "alert_rule_tests": "did you mean `alert_rule_test`?",
         "promql_expr_tests": "did you mean `promql_expr_test`?",
     },
@@ -65,6 +77,7 @@ TEST_FILE = Struct(
         "evaluation_interval": DURATION,
         "group_eval_order": texts(),
         "fuzzy_compare": FLAG,
+        "alertmanager_config": TEXT,
         "tests": ListOf(GROUP, "empty or null test group"),
     },
 )
@@ -126,11 +139,13 @@ class TestGroup:
     start: str
     """when the series begin, as written; empty: 1970"""
     start_at: Position
+    silences: tuple[TestSilence, ...] = ()
+    notification_tests: tuple[NotificationTest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TestFile:
-    """rule_files: patterns, joined with the directory of the test file."""
+    """rule_files: patterns; alertmanager_config: a path, or empty. Both are joined with the file's place."""
 
     path: str
     rule_files: tuple[str, ...]
@@ -138,6 +153,7 @@ class TestFile:
     group_eval_order: tuple[str, ...]
     fuzzy_compare: bool
     groups: tuple[TestGroup, ...]
+    alertmanager_config: str = ""
 
 
 def check_rule_tests(section: Section) -> None:
@@ -156,6 +172,7 @@ def check_rule_tests(section: Section) -> None:
             for sample in test.sections("exp_samples"):
                 if sample.has("histogram"):
                     sample.error("histogram", "native histograms are not supported; expect a `value`")
+        check_notification_tests(group, has_config=section.has("alertmanager_config"))
 
 
 def rule_tests(section: Section) -> TestFile:
@@ -168,12 +185,13 @@ def rule_tests(section: Section) -> TestFile:
         tuple(section.get("group_eval_order") or ()),
         bool(section.get("fuzzy_compare")),
         tuple(_group(group, number, interval_ms) for number, group in enumerate(section.sections("tests"))),
+        section.reading.join(section.get("alertmanager_config", "")),
     )
 
 
 def _group(group: Section, number: int, interval_ms: int) -> TestGroup:
     return TestGroup(
-        _place(group, group.node),
+        place(group),
         group.get("name", "") or f"unnamed#{number}",
         group.get("interval", 0) or interval_ms,
         tuple(_series(each) for each in group.sections("input_series")),
@@ -182,7 +200,9 @@ def _group(group: Section, number: int, interval_ms: int) -> TestGroup:
         Labels.of(group.get("external_labels") or ()),
         group.get("external_url", ""),
         group.get("start_timestamp", ""),
-        _place(group, group.at("start_timestamp")),
+        place(group, "start_timestamp"),
+        silences(group),
+        notification_tests(group),
     )
 
 
@@ -190,8 +210,8 @@ def _series(series: Section) -> InputSeries:
     return InputSeries(
         series.get("series", ""),
         series.get("values", ""),
-        _place(series, series.at("series")),
-        _place(series, series.at("values")),
+        place(series, "series"),
+        place(series, "values"),
     )
 
 
@@ -200,18 +220,12 @@ def _alert_test(test: Section) -> AlertTest:
         ExpectedAlert(Labels.of(alert.get("exp_labels") or ()), Labels.of(alert.get("exp_annotations") or ()))
         for alert in test.sections("exp_alerts")
     )
-    return AlertTest(_place(test, test.node), test.get("eval_time", 0), test.get("alertname", ""), expected)
+    return AlertTest(place(test), test.get("eval_time", 0), test.get("alertname", ""), expected)
 
 
 def _expr_test(test: Section) -> ExprTest:
     expected = tuple(
-        ExpectedSample(
-            sample.get("labels", ""), sample.get("value", 0.0), _place(sample, sample.at("labels"))
-        )
+        ExpectedSample(sample.get("labels", ""), sample.get("value", 0.0), place(sample, "labels"))
         for sample in test.sections("exp_samples")
     )
-    return ExprTest(_place(test, test.node), test.get("eval_time", 0), test.get("expr", ""), expected)
-
-
-def _place(section: Section, node: Node) -> Position:
-    return Position(section.reading.path, node.line, node.column, section.path)
+    return ExprTest(place(test), test.get("eval_time", 0), test.get("expr", ""), expected)

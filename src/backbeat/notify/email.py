@@ -109,6 +109,16 @@ class EmailChannel:
         else:
             await client.login(name, config.auth_password.read())
 
+    def written(self, told: Notification) -> EmailMessage:
+        """The mail as it would be sent; where that is not possible, the mail says why instead."""
+        try:
+            return self._write(told)[0]
+        except _Refused as error:
+            message = EmailMessage()
+            message["Subject"] = f"cannot be sent: {error}"
+            message.set_content(f"cannot be sent: {error}")
+            return message
+
     def _write(self, told: Notification) -> tuple[EmailMessage, str, list[str]]:
         """Raises _Refused."""
         config = self._config

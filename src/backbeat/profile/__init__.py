@@ -1,6 +1,6 @@
 """The NormalDance profile: the files that `backbeat init` writes, to start from and to change.
 
-Prometheus and Alertmanager read the same files unchanged (all but backbeat.yml, which is ours).
+Prometheus and Alertmanager read the same files unchanged, but for backbeat.yml and alert_tests.yml.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ PROFILE_FILES = (
     "performance_alerts.yml",
     "alert_rules.yml",
     "alertmanager.yml",
+    "alert_tests.yml",
     "backbeat.yml",
 )
 _HERE = Path(__file__).parent

@@ -13,6 +13,8 @@ from enum import StrEnum
 
 from backbeat.model.labels import NO_LABELS, Labels
 
+NEVER_MS = -(2**60)
+"""Before any moment: a test may begin in 1970, where 0 is one."""
 RESOLVED_RETENTION_MS = 15 * 60_000
 """How long a resolved alert is remembered and sent again, so that a receiver that was away hears of it."""
 
@@ -73,7 +75,7 @@ class AlertInstance:
     fired_at_ms: int = 0
     resolved_at_ms: int = 0
     keep_firing_since_ms: int = 0
-    last_sent_ms: int = 0
+    last_sent_ms: int = NEVER_MS
     reason: Reason = Reason.CONDITION_BEGAN
 
     @property
@@ -151,7 +153,7 @@ def _held(alert: AlertInstance, at_ms: int, terms: Terms, unchanged: Reason) -> 
             alert,
             state=AlertState.PENDING,
             fired_at_ms=0,
-            last_sent_ms=0,
+            last_sent_ms=NEVER_MS,
             keep_firing_since_ms=0,
             reason=reason,
         )

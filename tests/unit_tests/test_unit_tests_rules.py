@@ -13,7 +13,7 @@ import pytest
 from backbeat.cli.rule_tests import WrongPattern, run_tests
 from backbeat.model.labels import Labels
 from backbeat.model.samples import is_stale
-from backbeat.rules.unit_tests.notation import NotationError, labels_of, values_of
+from backbeat.unit_tests.notation import NotationError, labels_of, values_of
 
 RULES = """
 groups:
