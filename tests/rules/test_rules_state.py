@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from backbeat.model.labels import Labels
 from backbeat.rules.state import (
+    NEVER_MS,
     RESOLVED_RETENTION_MS,
     AlertInstance,
     AlertState,
@@ -112,7 +113,7 @@ def test_an_alert_that_begins_again_is_a_new_one() -> None:
         NOW,
         NOW,
         0,
-        0,
+        NEVER_MS,
     )
 
 
