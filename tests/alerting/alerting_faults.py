@@ -13,10 +13,11 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from alert_story import MINUTE, SECOND, Inbox, Story, config, equal
+from victim import Victim
 
 from backbeat.alerting import Alerting, InvalidAlerts
 from backbeat.config.alertmanager import Route
@@ -32,31 +33,32 @@ _ROUTE = Route("hook", group_by=("alertname",), group_wait_ms=SECOND, group_inte
 # -- silences over kills -----------------------------------------------------------------------------------
 
 
-async def keep_silences(database: str) -> None:
-    """The child: makes one silence after the other, prints its id when it is acknowledged."""
-    state = open_state(database)
-    alerting = Alerting(config(_ROUTE), {"hook": [Inbox()]}, state, now_ms, "http://localhost")
-    await alerting.start(drive=False)
-    for number in range(1_000_000):
-        wanted = Silence("", equal(alertname=f"A{number}"), 0, now_ms() + 60 * MINUTE, "kill", "kept")
-        print((await alerting.set_silence(wanted)).id, flush=True)
+def keep_silences(told: Connection, database: str) -> None:
+    """The child: makes one silence after the other, tells its id when it is acknowledged."""
+
+    async def keep() -> None:
+        state = open_state(database)
+        alerting = Alerting(config(_ROUTE), {"hook": [Inbox()]}, state, now_ms, "http://localhost")
+        await alerting.start(drive=False)
+        for number in range(1_000_000):
+            wanted = Silence("", equal(alertname=f"A{number}"), 0, now_ms() + 60 * MINUTE, "kill", "kept")
+            told.send((await alerting.set_silence(wanted)).id)
+
+    asyncio.run(keep())
 
 
 async def kill_after_silences(kills: int, seed: int) -> tuple[int, int]:
     """How many silences were acknowledged, and how many of them are missing after all the kills."""
     dice = random.Random(seed)
-    acknowledged: set[str] = set()
+    acknowledged: set[object] = set()
     with tempfile.TemporaryDirectory() as directory:
         database = f"{directory}/state.db"
+        child = Victim(keep_silences, database)
         for _ in range(kills):
-            child = await asyncio.create_subprocess_exec(
-                sys.executable, __file__, "--child", database, stdout=asyncio.subprocess.PIPE
-            )
-            assert child.stdout is not None
+            await child.begin()
             for _ in range(dice.randint(1, 3)):
-                acknowledged.add((await child.stdout.readline()).decode().strip())
-            child.kill()
-            await child.communicate()
+                acknowledged.add(await child.hear())
+            acknowledged.update(await child.kill())
         state = open_state(database)
         kept = {each.id for each in await state.run(store.load_silences)}
         await state.close()
@@ -143,10 +145,6 @@ async def run(kills: int, reloads: int, alerts: int, seed: int) -> bool:
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["--child"]:
-        with suppress(BrokenPipeError):
-            asyncio.run(keep_silences(sys.argv[2]))
-        return 0
     parser = argparse.ArgumentParser()
     for name, default in (("kills", 1000), ("reloads", 500), ("alerts", 100_000), ("seed", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)

@@ -11,15 +11,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import random
-import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
 
 import aiohttp
 from aiohttp import web
+from victim import Victim
 
 from backbeat.alerting import Alerting
 from backbeat.config.alertmanager import AlertmanagerConfig, Receiver, Route
@@ -30,7 +30,7 @@ from backbeat.state import open_state
 
 _LATEST_KILL_S = 0.06
 _LATEST_ANSWER_S = 0.05
-_PATIENCE_S = 20.0
+_PATIENCE_S = 120.0
 
 
 @dataclass
@@ -75,27 +75,24 @@ class Webhook:
             return Delivery(False, retry=True, detail=str(failure))
 
 
-async def child(database: str, url: str) -> None:
-    """Take commands as lines of JSON, answer each when it is acknowledged."""
+def child(orders: Connection, database: str, url: str) -> None:
+    """Take orders, answer each when it is acknowledged."""
+    asyncio.run(_obey(orders, database, url))
+
+
+async def _obey(orders: Connection, database: str, url: str) -> None:
     route = Route("hook", group_by=("alertname",), group_wait_ms=0, group_interval_ms=100)
     settings = AlertmanagerConfig("", "", route, (Receiver("hook"),))
     async with aiohttp.ClientSession() as session:
         state = open_state(database)
         alerting = Alerting(settings, {"hook": [Webhook(session, url)]}, state, now_ms, "http://localhost")
         await alerting.start()
-        print("ready", flush=True)
-        reader = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-        )
-        while line := await reader.readline():
-            name, status = json.loads(line)
+        while True:
+            name, status = await asyncio.to_thread(orders.recv)
             at = now_ms()
-            alert = Alert(Labels.of(alertname=name), starts_at_ms=at, ends_at_ms=at + 60_000)
+            alert = Alert(Labels.of(alertname=name), starts_at_ms=at, ends_at_ms=at + 600_000)
             await alerting.receive([alert if status == "firing" else replace(alert, ends_at_ms=at)])
-            print("ok", flush=True)
-        await alerting.stop()
-        await state.close()
+            orders.send("ok")
 
 
 # -- the parent --------------------------------------------------------------------------------------------
@@ -127,35 +124,6 @@ class Receiving:
         return told in self.taken
 
 
-class Child:
-    def __init__(self, database: str, url: str) -> None:
-        self._args = (sys.executable, __file__, "--child", database, url)
-        self._process: asyncio.subprocess.Process
-
-    async def begin(self) -> None:
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(*self._args, stdin=pipe, stdout=pipe)
-        await self._answer()
-
-    async def tell(self, name: str, status: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([name, status]).encode() + b"\n")
-        await self._process.stdin.drain()
-        await self._answer()
-
-    async def kill(self) -> None:
-        self._process.kill()
-        await self._process.wait()
-        # Close the pipes with the process, not when somebody collects garbage.
-        transport = self._process._transport  # type: ignore[attr-defined]
-        transport.close()
-
-    async def _answer(self) -> None:
-        assert self._process.stdout is not None
-        line = await asyncio.wait_for(self._process.stdout.readline(), _PATIENCE_S)
-        assert line, "the child ended by itself"
-
-
 async def run(kills: int, seed: int) -> Report:
     dice = random.Random(seed)
     receiving = Receiving(dice)
@@ -168,7 +136,7 @@ async def run(kills: int, seed: int) -> Report:
     port = runner.addresses[0][1]
     report = Report(kills, seed)
     with tempfile.TemporaryDirectory() as directory:
-        under_test = Child(f"{directory}/state.db", f"http://127.0.0.1:{port}/")
+        under_test = Victim(child, f"{directory}/state.db", f"http://127.0.0.1:{port}/")
         await under_test.begin()
         for number in range(kills):
             await _one_kill(under_test, receiving, dice, report, number)
@@ -178,13 +146,13 @@ async def run(kills: int, seed: int) -> Report:
 
 
 async def _one_kill(
-    under_test: Child, receiving: Receiving, dice: random.Random, report: Report, number: int
+    under_test: Victim, receiving: Receiving, dice: random.Random, report: Report, number: int
 ) -> None:
     name = f"Alert{number}"
     kills_after = ("firing", "resolved")[number % 2]
     for status in ("firing", "resolved"):
         told = (name, status)
-        await under_test.tell(name, status)
+        await under_test.ask((name, status))
         report.acknowledged += 1
         if status == kills_after:
             await asyncio.sleep(dice.uniform(0, _LATEST_KILL_S))
@@ -202,9 +170,6 @@ async def _one_kill(
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--child"]:
-        asyncio.run(child(*sys.argv[2:4]))
-        return
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
