@@ -332,6 +332,23 @@ async def test_retry_after_is_honoured(tmp_path: Path) -> None:
         assert len(inbox.tried) == 2
 
 
+async def test_what_a_receiver_asks_to_remember_is_known_until_its_group_is_over(tmp_path: Path) -> None:
+    stage, inbox = story(tmp_path)
+    place = Labels.of(ts="1.5", channel="C1")
+    inbox.answer = Delivery(True, remember=place)
+    async with stage:
+        slow = stage.alert("Slow")
+        await stage.fire(slow)
+        await stage.pass_time(MINUTE)
+        await stage.restart()
+        await stage.resolve(slow)
+        await stage.pass_time(6 * MINUTE)
+        await stage.fire(stage.alert("Slow"))
+        await stage.pass_time(MINUTE)
+        assert [each.status for each in inbox.taken] == ["firing", "resolved", "firing"]
+        assert [each.remembered for each in inbox.taken] == [Labels(), place, Labels()]
+
+
 async def test_a_restart_tells_nobody_twice_and_resolves_nothing_by_itself(tmp_path: Path) -> None:
     stage, inbox = story(tmp_path)
     async with stage:

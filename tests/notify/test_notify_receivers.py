@@ -381,6 +381,17 @@ async def test_a_webhook_with_a_payload_of_its_own(session: ClientSession, serve
     assert server.got[0][2] == {"firing": [2, True, None], "text": "Slow!"}
 
 
+async def test_labels_of_the_route_are_templates(session: ClientSession, server: Server) -> None:
+    labels = {"team": "{{ .CommonLabels.team }}", "who": '{{ routeLabels "team" }} on call', "plain": "x"}
+    told = replace(message(team="api"), route_labels=Labels.of(labels))
+    hook = WebhookConfig(secret(server.url))
+    said = WebhookConfig(secret(server.url), payload={"who": '{{ routeLabels "who" }}'})
+    for channel in build(session, hook, said):
+        assert (await channel.send(told)).ok
+    assert server.got[0][2]["routeLabels"] == {"team": "api", "who": "api on call", "plain": "x"}
+    assert server.got[1][2] == {"who": "api on call"}
+
+
 async def test_a_failed_template_costs_no_message(session: ClientSession, server: Server) -> None:
     broken = "{{ .Nope.Such }}"
     channels = build(

@@ -79,7 +79,7 @@ ACKNOWLEDGED = Acknowledgement("f" * 16, ALERT.labels, "ann", "✓", 5)
 
 async def test_everything_written_is_there_after_reopening(target: str) -> None:
     state = open_state(target)
-    entry = LogEntry(TO, frozenset({"a"}), frozenset({"b"}), 4, 8)
+    entry = LogEntry(TO, frozenset({"a"}), frozenset({"b"}), 4, 8, Labels.of(ts="1.5"))
     await state.run(lambda c: store.save_alerts(c, [StoredAlert("f" * 16, ALERT, by_timeout=True)]))
     await state.run(lambda c: store.save_log_entry(c, entry))
     await state.run(lambda c: store.save_message(c, MESSAGE))

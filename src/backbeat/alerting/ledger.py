@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from backbeat.alerting.ack_links import AckLinks
 from backbeat.alerting.changes import Changes
 from backbeat.alerting.counters import Counters
-from backbeat.alerting.dedup import Decision, decide
+from backbeat.alerting.dedup import Decision, Reason, decide
 from backbeat.alerting.ordering import alert_order
 from backbeat.alerting.outbox import LaneId, Outbox, Random, backoff_ms
 from backbeat.alerting.pipeline import Flush
 from backbeat.alerting.reach import Reach
 from backbeat.model.alerts import Delivery, Notification
-from backbeat.model.labels import Labels
+from backbeat.model.labels import NO_LABELS, Labels
 from backbeat.state.records import Destination, Event, EventKind, LogEntry, Message, MessageState
 
 _LONGEST_KEPT_MS = 5 * 86_400_000
@@ -111,7 +111,8 @@ class Ledger:
             why = decision.reason if decision else "every alert of the group is kept quiet"
             self._withdraw(waiting, why, flush.now_ms, changes)
         if decision and decision.reason.notifies:
-            entry = LogEntry(to, flush.firing, flush.resolved, flush.now_ms, _expiry(flush))
+            remembered = self._remembered(to, decision)
+            entry = LogEntry(to, flush.firing, flush.resolved, flush.now_ms, _expiry(flush), remembered)
             self._write_log(entry, changes)
 
     def _enqueue(
@@ -155,6 +156,14 @@ class Ledger:
             idempotency_key=hashlib.sha256("\xff".join(parts).encode()).hexdigest()[:32],
             route_labels=Labels.of(flush.route.labels),
             acknowledge_url=self._acknowledge_url(to, flush) if flush.firing else "",
+            remembered=self._remembered(to, decision),
+        )
+
+    def _remembered(self, to: Destination, decision: Decision) -> Labels:
+        """What the receiver's last answer asked to remember, while its group goes on."""
+        entry = self._log.get(to)
+        return (
+            NO_LABELS if entry is None or decision.reason is Reason.FIRST_NOTIFICATION else entry.remembered
         )
 
     def _acknowledge_url(self, to: Destination, flush: Flush) -> str:
@@ -186,7 +195,9 @@ class Ledger:
         if is_known:
             self.outbox.remove(message.to)
             changes.messages_gone.append(message.id)
-        entry = LogEntry(message.to, message.firing, message.resolved, now_ms, message.log_expires_ms)
+        entry = LogEntry(
+            message.to, message.firing, message.resolved, now_ms, message.log_expires_ms, delivery.remember
+        )
         self._write_log(entry, changes)
         told = message.notification
         count = f"{len(told.firing)} firing, {len(told.resolved)} resolved"

@@ -30,7 +30,7 @@ class AppriseChannel:
 
     async def send(self, notification: Notification) -> Delivery:
         try:
-            return await asyncio.to_thread(self._send, Wording(self._texts, notification))
+            return await asyncio.to_thread(self._send, Wording(self._texts, self._texts.routed(notification)))
         except Unsendable as error:
             return error.delivery
 

@@ -54,7 +54,7 @@ class HttpChannel(ABC, Generic[Settings]):
 
     async def send(self, notification: Notification) -> Delivery:
         try:
-            return await self.deliver(Wording(self.texts, notification))
+            return await self.deliver(Wording(self.texts, self.texts.routed(notification)))
         except Unsendable as error:
             return error.delivery
 

@@ -42,7 +42,9 @@ class EmailChannel:
 
     async def send(self, notification: Notification) -> Delivery:
         try:
-            message, sender, recipients = await asyncio.to_thread(self._write, notification)
+            message, sender, recipients = await asyncio.to_thread(
+                self._write, self._texts.routed(notification)
+            )
             async with asyncio.timeout(_TIMEOUT_S):
                 return await self._hand_over(message, sender, recipients)
         except _Refused as error:

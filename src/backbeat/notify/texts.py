@@ -9,11 +9,12 @@ import html as html_text
 import logging
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
 from backbeat.model.alerts import Alert, Notification
+from backbeat.model.labels import Labels
 from backbeat.templating import Limits, Template, TemplateError, TemplateSet
 from backbeat.templating.functions import alertmanager_functions
 from backbeat.templating.records import KV, AlertRecord, Alerts, NotificationRecord
@@ -52,6 +53,17 @@ class Texts:
             _log.warning("notify: receiver %s: template failed: %s", message.receiver, error)
             told = f"{subject(message)} (template error: {error})"
             return html_text.escape(told) if html else told
+
+    def routed(self, message: Notification) -> Notification:
+        """The message with the templates in the labels of its route rendered; they may name each other."""
+        written = dict(message.route_labels)
+        labels = written
+        for _ in written:
+            if not any("{{" in text for text in labels.values()):
+                break
+            so_far = replace(message, route_labels=Labels.of(labels))
+            labels = {name: self.render(text, so_far) for name, text in written.items()}
+        return message if labels is written else replace(message, route_labels=Labels.of(labels))
 
     def strict(self, text: str, message: Notification, *, html: bool = False) -> str:
         """Raises TemplateError; for addresses, where an error's text would be of no use."""

@@ -50,6 +50,7 @@ def notification_text(notification: Notification) -> str:
             "truncated_alerts": notification.truncated_alerts,
             "idempotency_key": notification.idempotency_key,
             "route_labels": dict(notification.route_labels),
+            "remembered": dict(notification.remembered),
             "acknowledge_url": notification.acknowledge_url,
         }
     ).decode()
@@ -60,6 +61,7 @@ def notification_from(text: str) -> Notification:
     fields["alerts"] = tuple(_alert_from(each) for each in fields["alerts"])
     fields["group_labels"] = Labels.of(fields["group_labels"])
     fields["route_labels"] = Labels.of(fields["route_labels"])
+    fields["remembered"] = Labels.of(fields.get("remembered", {}))
     return Notification(**fields)
 
 

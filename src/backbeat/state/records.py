@@ -46,6 +46,8 @@ class LogEntry:
     resolved: frozenset[str]
     sent_at_ms: int
     expires_at_ms: int
+    remembered: Labels = NO_LABELS
+    """what the receiver's answer asked to remember until the group is over"""
 
 
 class MessageState(StrEnum):

@@ -77,6 +77,7 @@ def log_entry_of(row: Row[Any]) -> LogEntry:
         names_from(row.resolved),
         row.sent_at_ms,
         row.expires_at_ms,
+        labels_from(row.remembered),
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from backbeat.model.errors import BackbeatError
 from backbeat.state.rows import DamagedRow
 
-NEWEST_REVISION = "0002"
+NEWEST_REVISION = "0003"
 _MIGRATION_LOCK = 0x6261636B62656174
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 

@@ -69,6 +69,7 @@ def save_log_entry(connection: Connection, entry: LogEntry) -> None:
                 "resolved": names_text(entry.resolved),
                 "sent_at_ms": entry.sent_at_ms,
                 "expires_at_ms": entry.expires_at_ms,
+                "remembered": labels_text(entry.remembered),
             }
         ],
     )

@@ -33,6 +33,7 @@ notification_log = Table(
     Column("resolved", Text, nullable=False),
     Column("sent_at_ms", BigInteger, nullable=False),
     Column("expires_at_ms", BigInteger, nullable=False),
+    Column("remembered", Text, nullable=False, server_default=""),
 )
 
 outbox = Table(
