@@ -6,6 +6,7 @@ In:  a `Queryable` and a query. Out: `Answer`, or QueryError. Synchronous, and s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -40,6 +41,7 @@ from backbeat.promql.limits import Deadline, Densities, Dialect, Limits
 from backbeat.promql.notes import NoteTaker
 from backbeat.promql.parser import parse
 from backbeat.promql.queryable import Queryable, Watched
+from backbeat.promql.quick import LONGEST_TEXT, Read, is_quick, reads
 from backbeat.promql.range_functions import RANGE_FUNCTIONS
 from backbeat.promql.range_vectors import range_call
 from backbeat.promql.raw_samples import raw_samples
@@ -96,6 +98,7 @@ class Engine:
         self._densities = Densities()
         self._frames = Frames()
         self._lists = LabelLists()
+        self._watched = watched
         self._remembered = None if watched is None else Remembered(watched)
 
     def deadline(self, timeout_ms: int | None = None) -> Deadline:
@@ -103,13 +106,21 @@ class Engine:
         longest = self.limits.timeout_ms
         return Deadline(longest if timeout_ms is None else min(timeout_ms, longest))
 
+    def is_quick(self, text: str, start_ms: int, end_ms: int, step_ms: int) -> bool:
+        """Whether the answer takes no more than a few ms, so that a thread is not worth its while."""
+        if self._watched is None or step_ms <= 0 or end_ms < start_ms or len(text) > LONGEST_TEXT:
+            return False
+        steps = (end_ms - start_ms) // step_ms + 1
+        return is_quick(_plan(text).reads, self._watched, start_ms, steps, self.limits.lookback_ms)
+
     def instant(
         self, text: str, at_ms: int, *, deadline: Deadline | None = None, lookback_ms: int | None = None
     ) -> Answer:
         """Evaluate at one moment. Raises QueryError."""
-        expr, names = _plan(text)
+        plan = _plan(text)
+        expr = plan.expr
         ev = self._evaluation(text, Timing(at_ms, at_ms, 0, text), deadline, lookback_ms)
-        ev.names, ev.remembered = names, self._remembered
+        ev.names, ev.remembered = plan.names, self._remembered
         bare = unwrapped(expr)
         grid = Grid(at_ms, at_ms, 1)
         if isinstance(bare, StringLiteral):
@@ -135,7 +146,8 @@ class Engine:
 
         anew: compute everything, though an earlier query may have computed some of it.
         """
-        expr, names = _plan(text)
+        plan = _plan(text)
+        expr = plan.expr
         type_ = value_type(expr)
         if type_ not in (ValueType.VECTOR, ValueType.SCALAR):
             raise BadQuery(
@@ -148,7 +160,7 @@ class Engine:
         if end_ms < start_ms:
             raise BadQuery("end timestamp must not be before start time")
         ev = self._evaluation(text, Timing(start_ms, end_ms, step_ms, text), deadline, lookback_ms)
-        ev.names = names
+        ev.names = plan.names
         if not anew:
             ev.remembered = self._remembered
         if observer is not None:
@@ -181,11 +193,20 @@ class Engine:
         return Answer(value, ev.notes.notes(), ev.budget.read, ev.budget.peak)
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A query's tree, which of its nodes can be remembered, and what it reads."""
+
+    expr: Expr
+    names: Mapping[int, Named]
+    reads: Sequence[Read] | None
+
+
 @lru_cache(maxsize=1024)
-def _plan(text: str) -> tuple[Expr, Mapping[int, Named]]:
-    """The query's tree, and which of its nodes can be remembered. Raises QueryError."""
+def _plan(text: str) -> _Plan:
+    """Raises QueryError."""
     expr = parse(text)
-    return expr, names(expr)
+    return _Plan(expr, names(expr), reads(expr))
 
 
 def _result(ev: Evaluation, expr: Expr, grid: Grid, *, in_order: bool) -> Matrix | Scalar:

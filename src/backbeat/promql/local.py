@@ -1,7 +1,8 @@
 """The local engine behind the seam that everyone asks through.
 
-Queries run in threads, as many at once as the limits say; those of rules have threads of their own, so that
-no dashboard can keep an alert from being evaluated. Cancelling the awaiting task stops the computation.
+Small queries are answered at once. All others run in threads, as many at once as the limits say; those of
+rules have threads of their own, so that no dashboard can keep an alert from being evaluated. Cancelling the
+awaiting task stops the computation.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ class LocalQuerier:
     async def instant(
         self, expr: str, at_ms: int, *, timeout_ms: int | None = None, lookback_ms: int | None = None
     ) -> Answer:
+        if self._engine.is_quick(expr, at_ms, at_ms, 1):
+            deadline = self._engine.deadline(timeout_ms)
+            return self._engine.instant(expr, at_ms, deadline=deadline, lookback_ms=lookback_ms)
         return await self._query(
             timeout_ms,
             lambda deadline: self._engine.instant(expr, at_ms, deadline=deadline, lookback_ms=lookback_ms),
@@ -57,6 +61,16 @@ class LocalQuerier:
         lookback_ms: int | None = None,
         anew: bool = False,
     ) -> Answer:
+        if self._engine.is_quick(expr, start_ms, end_ms, step_ms):
+            return self._engine.range(
+                expr,
+                start_ms,
+                end_ms,
+                step_ms,
+                deadline=self._engine.deadline(timeout_ms),
+                lookback_ms=lookback_ms,
+                anew=anew,
+            )
         return await self._query(
             timeout_ms,
             lambda deadline: self._engine.range(

@@ -41,6 +41,10 @@ class Watched(Protocol):
         """
         ...
 
+    def at_hand(self, matchers: Sequence[Matcher], start_ms: int) -> int | None:
+        """How many series a read from `start_ms` on gives, where it would take well under a ms; else None."""
+        ...
+
     def stamp(self, matchers: Sequence[Matcher]) -> Hashable:
         """Another value than before, if a select with these matchers may give other samples than before."""
         ...

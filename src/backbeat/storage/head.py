@@ -247,9 +247,9 @@ class Head:
         """The series that all matchers accept, by cohort."""
         wanted = tuple(matchers)
         generation = self.table.generation
-        known = self._matches.get(wanted)
-        if known is not None and known[0] == generation:
-            return known[1]
+        before = self.matched_before(wanted)
+        if before is not None:
+            return before
         while True:
             retirements = self.table.retirements
             numbers = self.table.match(wanted)
@@ -261,6 +261,11 @@ class Head:
             wanted, (generation, placed), sum(500 + 20 * len(each.keys) for each in placed) + 500
         )
         return placed
+
+    def matched_before(self, matchers: tuple[Matcher, ...]) -> list[Placed] | None:
+        """The same, where it was asked for and no series came or went since."""
+        known = self._matches.get(matchers)
+        return known[1] if known is not None and known[0] == self.table.generation else None
 
     def placed(self, numbers: Int32s) -> list[Placed]:
         """Where these series are. Call under the lock."""

@@ -32,6 +32,10 @@ _SLACK_MS = 30 * 60_000
 """A first read begins at a multiple of this, so that a slightly earlier start needs no second one."""
 
 
+_FEW_COHORTS = 64
+"""of which taking over the newest rows takes no time worth speaking of"""
+
+
 class SettledSource:
     """A `Source` over samples that lie side by side already."""
 
@@ -134,6 +138,18 @@ class Selector:
         for one in self.read(matchers, start_ms, end_ms):
             blocks += one.blocks() if isinstance(one, Sheet) else [one]
         return blocks
+
+    def at_hand(self, matchers: Sequence[Matcher], start_ms: int) -> int | None:
+        """How many series a read gives, if all but its newest rows is in the sheet; else None."""
+        wanted = tuple(matchers)
+        placed, kept = self._head.matched_before(wanted), self._kept.get(wanted)
+        if placed is None or kept is None or placed is not kept.placed or len(placed) > _FEW_COHORTS:
+            return None
+        if kept.blocks_version != self._blocks.version or kept.from_ms > start_ms or kept.lock.locked():
+            return None
+        if kept.blocks or len(kept.sheet.members) < len(placed):
+            return None
+        return sum(len(each.keys) for each in placed)
 
     def stamp(self, matchers: Sequence[Matcher]) -> Hashable:
         """Changes when the samples that a select finds may have changed."""

@@ -97,6 +97,10 @@ class Storage:
         with self._head.lock:
             return self._head.written.since(mark)
 
+    def at_hand(self, matchers: Sequence[Matcher], start_ms: int) -> int | None:
+        """How many series a read from `start_ms` on gives, where it takes well under a ms; else None."""
+        return self._selector.at_hand(matchers, start_ms)
+
     def stamp(self, matchers: Sequence[Matcher]) -> Hashable:
         """Another value than before, if a select with these matchers may give other samples than before."""
         return self._selector.stamp(matchers)

@@ -130,6 +130,9 @@ def _bad_query(error: BadQuery) -> BadParameter:
 async def answered(request: Request, asked: Coroutine[Any, Any, Found]) -> Found:
     """The answer, or an end to the computation once the client has gone. Raises QueryError, BadParameter."""
     computing = asyncio.create_task(asked)
+    await asyncio.sleep(0)
+    if computing.done() and computing.exception() is None:
+        return computing.result()  # a small query needs no waiting
     gone = asyncio.create_task(_gone(request))
     try:
         await asyncio.wait([computing, gone], return_when=asyncio.FIRST_COMPLETED)
