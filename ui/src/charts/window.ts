@@ -5,6 +5,7 @@ import { parseRange } from "../lib/format";
 export const RANGES = ["5m", "15m", "30m", "1h", "3h", "6h", "12h", "24h", "2d", "7d", "14d", "30d"] as const;
 export const DEFAULT_RANGE = "1h";
 const POINTS = 360;
+const MOST_POINTS = 2000;
 const STEPS_S = [5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400];
 
 export interface TimeWindow {
@@ -17,21 +18,23 @@ export interface TimeWindow {
 export function windowOf(params: URLSearchParams, fallback: string = DEFAULT_RANGE): TimeWindow {
   const from = Number(params.get("from"));
   const to = Number(params.get("to"));
+  // A finer picture, for a printout or a very wide wall.
+  const points = Math.min(MOST_POINTS, Number(params.get("points")) || POINTS);
   if (from > 0 && to > from) {
     const [fromS, toS] = [from / 1000, to / 1000];
-    return { fixed: { fromS, toS }, lengthS: toS - fromS, stepS: stepFor(toS - fromS) };
+    return { fixed: { fromS, toS }, lengthS: toS - fromS, stepS: stepFor(toS - fromS, points) };
   }
   const lengthS = parseRange(params.get("range") ?? fallback) ?? 3600;
-  return { fixed: null, lengthS, stepS: stepFor(lengthS) };
+  return { fixed: null, lengthS, stepS: stepFor(lengthS, points) };
 }
 
 /** What of an address says which window is shown. */
 export function rangeOf(params: URLSearchParams): string {
-  return new URLSearchParams([...params].filter(([name]) => name in NO_RANGE)).toString();
+  return new URLSearchParams([...params].filter(([name]) => OF_RANGE.has(name))).toString();
 }
 
-export function stepFor(lengthS: number): number {
-  return STEPS_S.find((step) => lengthS / step <= POINTS) ?? Math.ceil(lengthS / POINTS);
+export function stepFor(lengthS: number, points = POINTS): number {
+  return STEPS_S.find((step) => lengthS / step <= points) ?? Math.ceil(lengthS / points);
 }
 
 /** The grid's edges at a moment: aligned to the step, so that a refresh meets the same steps again. */
@@ -41,7 +44,7 @@ export function edges(window: TimeWindow, nowS: number): { startS: number; endS:
   return { startS: Math.ceil(fromS / window.stepS) * window.stepS, endS };
 }
 
-const NO_RANGE = { range: null, from: null, to: null };
+const OF_RANGE = new Set(["range", "from", "to", "points"]);
 
 /** A range as the address holds it; null takes a parameter away. */
 export interface RangeParams {
