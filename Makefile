@@ -5,7 +5,8 @@ export PYTHONWARNINGS ?=
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-UI_SOURCES := $(shell find ui -type f -not -path 'ui/node_modules/*' 2>/dev/null)
+UI_SOURCES := src/backbeat/web/openapi.yml \
+  $(shell find ui -type f -not -path 'ui/node_modules/*' -not -name openapi.d.ts 2>/dev/null)
 STATIC := src/backbeat/web/static/index.html
 
 help:  ## list the targets

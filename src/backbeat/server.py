@@ -57,6 +57,7 @@ from backbeat.web.federate import FederateAPI
 from backbeat.web.ingest_api import IngestAPI
 from backbeat.web.live import LiveStream, News
 from backbeat.web.oncall_api import OnCallAPI
+from backbeat.web.openapi import openapi_routes
 from backbeat.web.ops_api import OpsAPI
 from backbeat.web.query_api import QueryAPI
 from backbeat.web.routing_api import RoutingAPI
@@ -322,6 +323,7 @@ class Backbeat:
             *AdminAPI(self.storage, now_ms, enabled=own.enable_admin_api).routes(),
             *FederateAPI(self.storage, now_ms, lambda: self.config.prometheus.external_labels).routes(),
             *DeploymentsAPI(self.querier, self.storage, now_ms).routes(),
+            *openapi_routes(),
             *self.live.routes(),
             *runbook_routes(),
         ]

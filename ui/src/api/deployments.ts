@@ -1,15 +1,9 @@
 // New versions and restarts of services.
 
 import { backbeat } from "./client";
+import type { Own } from "./own";
 
-export interface Deployment {
-  atMs: number;
-  kind: "deployed" | "restarted";
-  service: string;
-  version: string;
-  /** one line for people */
-  words: string;
-}
+export type Deployment = Own<"Deployment">;
 
 export function deployments(startS: number, endS: number, signal?: AbortSignal): Promise<Deployment[]> {
   return backbeat<Deployment[]>("deployments", { start: startS, end: endS }, signal ? { signal } : {});

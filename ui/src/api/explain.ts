@@ -1,24 +1,10 @@
 // What a query does, metrics with their help, and whether a query can be read.
 
 import { ApiError, backbeat, prometheus } from "./client";
+import type { Own } from "./own";
 
-export interface ExplainedNode {
-  kind: string;
-  text: string;
-  /** half-open, in characters of the query */
-  start: number;
-  end: number;
-  cost?: { evaluations: number; steps: number; series: number; samples: number; totalMs: number; ownMs: number };
-  read?: { series: number; samples: number; ms: number };
-  children: ExplainedNode[];
-}
-
-export interface Explained {
-  tree: ExplainedNode;
-  steps: number;
-  samplesRead: number;
-  peakSamples: number;
-}
+export type ExplainedNode = Own<"ExplainedNode">;
+export type Explained = Own<"Explained">;
 
 export function explain(expr: string, startS: number, endS: number, stepS: number, signal?: AbortSignal): Promise<Explained> {
   return backbeat("explain", { query: expr, start: startS, end: endS, step: stepS }, signal ? { signal } : {});
