@@ -40,6 +40,13 @@ from backbeat.promql.limits import Limits
 from backbeat.promql.local import LocalQuerier
 from backbeat.promql.parser import parse
 from backbeat.rules import AlertState, RuleManager
+from backbeat.self_watch import (
+    SelfWatch,
+    ending_silences,
+    failing_groups,
+    failing_pools,
+    failing_receivers,
+)
 from backbeat.state import open_state
 from backbeat.state.metrics import StateCollector
 from backbeat.storage import Storage, StorageOptions
@@ -71,6 +78,7 @@ log = logging.getLogger("backbeat")
 
 RULE_THREADS = 2
 NEWS_EVERY_S = 1.0
+WATCH_EVERY_S = 15.0
 UPKEEP_EVERY_S = 1.0
 STOP_CONNECTIONS_S = 2
 
@@ -181,7 +189,14 @@ class Backbeat:
         self._sessions = [new_session()]
         stack.push_async_callback(self._close_sessions)
         alertmanager = self.config.alertmanager or NOBODY
-        self.alerting = Alerting(alertmanager, self._channels(), state, now_ms, self.external_url)
+        self.alerting = Alerting(
+            alertmanager,
+            self._channels(),
+            state,
+            now_ms,
+            self.external_url,
+            events_kept_ms=self.config.backbeat.alert_history_ms,
+        )
         self.registry.register(self.alerting.collector)
         await self.alerting.start()
         stack.push_async_callback(self.alerting.stop)
@@ -206,6 +221,7 @@ class Backbeat:
         stack.push_async_callback(self.rules.stop)
         await self.scrapes.apply(self.config.prometheus)
         await self.rules.apply(self.config.prometheus)
+        self._self_watch = SelfWatch(self.external_url)
 
     async def receive(self, alerts: Sequence[Alert]) -> None:
         """The door for alerts: routed here, and handed to external Alertmanagers."""
@@ -242,6 +258,7 @@ class Backbeat:
             old_external, self.external = self.external, external_alertmanagers(config)
             await self.external.start()
             old_sessions, self._sessions = self._sessions, [new_session()]
+            self.alerting.events_kept_ms = config.backbeat.alert_history_ms
             await self.alerting.apply(config.alertmanager or NOBODY, self._channels())
             await self.scrapes.apply(config.prometheus)
             await self.rules.apply(config.prometheus)
@@ -290,6 +307,24 @@ class Backbeat:
             await self.live.publish(
                 News(newest, self.rules.count(AlertState.FIRING), self.rules.count(AlertState.PENDING))
             )
+
+    async def watch_itself(self) -> None:
+        """Raise alerts about what of Backbeat keeps failing, and about silences that end soon."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            if not self.config.backbeat.own_alerts:
+                continue
+            at_ms, lead_ms = now_ms(), self.config.backbeat.silence_warning_ms
+            troubles = (
+                *failing_pools(self.scrapes.targets()),
+                *failing_groups(self.rules.groups()),
+                *failing_receivers(self.alerting.plan().receivers),
+            )
+            ending = ending_silences(self.alerting.silences(), lead_ms, at_ms)
+            try:
+                await self.receive(self._self_watch.look(troubles, ending, at_ms))
+            except BackbeatError as error:
+                log.error("alerts about Backbeat itself, told again soon: %s", error)
 
     def _hosts(self) -> list[str]:
         """The names that this server answers to."""

@@ -103,6 +103,7 @@ async def _run(backbeat: Backbeat, server: WebServer, listener: socket.socket, s
         asyncio.create_task(backbeat.keep_log(), name="log upkeep"),
         asyncio.create_task(backbeat.keep_store(), name="store upkeep"),
         asyncio.create_task(backbeat.tell_news(), name="news"),
+        asyncio.create_task(backbeat.watch_itself(), name="watch over itself"),
     ]
     backbeat.is_ready = True
     gc.freeze()

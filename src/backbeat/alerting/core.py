@@ -27,6 +27,7 @@ from backbeat.alerting.ledger import Integrations, Ledger
 from backbeat.alerting.pipeline import Flush, Held
 from backbeat.alerting.routing import plant
 from backbeat.alerting.silencing import Silences
+from backbeat.alerting.stand_in import stand_ins
 from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.model.alerts import Alert, Delivery
 from backbeat.model.durations import format_duration
@@ -55,7 +56,7 @@ class Core:
         self.acknowledgements = Acknowledgements()
         self.ledger = ledger
         self.inhibitor = Inhibitor(config.inhibit_rules)
-        self.groups = Groups(plant(config.route))
+        self.groups = self._new_groups()
         self.intervals = dict(config.time_intervals)
         self._counters = counters
 
@@ -90,13 +91,17 @@ class Core:
         self.ledger.integrations = integrations
         self.intervals = dict(config.time_intervals)
         self.inhibitor = Inhibitor(config.inhibit_rules)
-        before, self.groups = self.groups, Groups(plant(config.route))
+        before, self.groups = self.groups, self._new_groups()
         for entry in self.book:
             self.inhibitor.add(entry.fingerprint, entry.alert.labels)
             entry.groups.clear()
             self.groups.insert(entry, now_ms, began=True)
         self.groups.carry_over(before)
         return self.ledger.bury_orphans(now_ms)
+
+    def _new_groups(self) -> Groups:
+        root = plant(self.config.route)
+        return Groups(root, stand_ins(self.config, root, self.ledger.integrations))
 
     # -- alerts in ------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ Pure but for its own memory: time is an argument, nothing is sent from here.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from backbeat.alerting.book import Entry
@@ -61,8 +61,10 @@ class Group:
 
 
 class Groups:
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: Node, beside: Sequence[Node] = ()) -> None:
+        """beside: routes that are asked as well, whatever the tree says."""
         self.root = root
+        self._beside = tuple(beside)
         self._groups: dict[GroupId, Group] = {}
         self._by_key: dict[tuple[str, str], list[Group]] = {}
         self._queue: list[tuple[int, int, Group]] = []
@@ -73,6 +75,12 @@ class Groups:
 
     def __iter__(self) -> Iterator[Group]:
         return iter(self._groups.values())
+
+    def match(self, labels: Labels) -> tuple[Node, ...]:
+        """The routes that take an alert with these labels."""
+        values = dict(labels)
+        found = self.root.match(values)
+        return found + tuple(taken for node in self._beside for taken in node.match(values))
 
     def of(self, entry: Entry) -> list[Group]:
         return [self._groups[group_id] for group_id in sorted(entry.groups)]
@@ -154,7 +162,7 @@ class Groups:
     def _join(self, entry: Entry, now_ms: int) -> list[Group]:
         labels = entry.alert.labels
         joined: list[Group] = []
-        for node in self.root.match(dict(labels)):
+        for node in self.match(labels):
             own = group_labels(node.route, labels)
             group_id = (node.id, own)
             if group_id in entry.groups:

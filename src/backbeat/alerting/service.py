@@ -86,7 +86,7 @@ class Alerting:
     ) -> None:
         self._state = state
         self._now = now
-        self._events_kept_ms = events_kept_ms
+        self.events_kept_ms = events_kept_ms
         self._counters = Counters()
         self._journal = Journal(state, self._counters)
         ledger = Ledger(integrations(channels), external_url, random, self._counters)
@@ -224,7 +224,7 @@ class Alerting:
     async def _maintain(self, now_ms: int) -> None:
         self._maintained_ms = now_ms
         await self._journal.write(self._core.maintain(now_ms))
-        oldest_ms = now_ms - self._events_kept_ms
+        oldest_ms = now_ms - self.events_kept_ms
         await self._journal.prune_events(oldest_ms, _EVENTS_KEPT)
 
     # -- acknowledgements ---------------------------------------------------------------------------------

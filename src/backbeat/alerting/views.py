@@ -114,7 +114,7 @@ def _alert_view(core: Core, entry: Entry, wanted: Filter, now_ms: int) -> AlertV
     labels = dict(entry.alert.labels)
     if not accepts_all(wanted.matchers, labels):
         return None
-    receivers = tuple(node.route.receiver for node in core.groups.root.match(labels))
+    receivers = tuple(node.route.receiver for node in core.groups.match(entry.alert.labels))
     if not any(wanted.wants_receiver(name) for name in receivers):
         return None
     status = _status(core, entry, labels, core.groups.of(entry), now_ms)

@@ -19,6 +19,12 @@ class BackbeatConfig:
     """0: fsync at every append"""
     retention_time_ms: int = 15 * 86_400_000
     retention_size_bytes: int = 0
+    alert_history_ms: int = 365 * 86_400_000
+    """how long the history of alerts is kept"""
+    own_alerts: bool = True
+    """alerts about what of Backbeat keeps failing, and about silences that end soon"""
+    silence_warning_ms: int = 15 * 60_000
+    """how long before it ends a silence is warned of; 0: not at all"""
     host_collector: bool = True
     """collect this machine's own CPU, memory, disk, network as job="node" """
     host_interval_ms: int = 0

@@ -15,6 +15,7 @@ def _check_backbeat(section: Section) -> None:
         "query_max_concurrency",
         "query_max_samples",
         "retention_time",
+        "alert_history",
     ):
         if name in section.keys and section.get(name, 1) <= 0:
             section.error(name, "found 0 or less, expected more than 0")
@@ -22,10 +23,19 @@ def _check_backbeat(section: Section) -> None:
         section.error("retention_size", "found less than 0, expected a size such as 10GB, or 0 for no limit")
 
 
-_MILLISECONDS = ("fsync_interval", "retention_time", "host_interval", "query_timeout", "lookback_delta")
+_MILLISECONDS = (
+    "fsync_interval",
+    "retention_time",
+    "host_interval",
+    "query_timeout",
+    "lookback_delta",
+    "alert_history",
+    "silence_warning",
+)
 _PLAIN = (
     "external_url",
     "host_collector",
+    "own_alerts",
     "query_max_concurrency",
     "query_max_samples",
     "enable_lifecycle_api",
@@ -44,6 +54,7 @@ BACKBEAT = Struct(
         **dict.fromkeys(
             (
                 "host_collector",
+                "own_alerts",
                 "enable_lifecycle_api",
                 "enable_admin_api",
                 "enable_remote_write_receiver",
