@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from config_fixtures import Load, Mistakes
 
 from backbeat.config.alertmanager import EmailConfig, SlackConfig
+from backbeat.config.alertmanager_fields import ALERTMANAGER as FIELDS
 from backbeat.config.backbeat import Config
 from backbeat.config.findings import ConfigErrors
 from backbeat.config.load import load_config
+from backbeat.config.schema import ListOf, Struct
 
 CANARY = "canary-7f3a"
 RECEIVER = "route: {receiver: a}\nreceivers:\n- name: a\n"
@@ -147,6 +150,35 @@ def test_a_variable_that_is_not_set_is_a_mistake_in_any_field(mistakes: Mistakes
     text = "route: {receiver: a, group_wait: '${WAIT}', matchers: ['team=${TEAM}']}\n"
     found = mistakes(alertmanager=text + "receivers: [{name: '${NAME}'}, {name: a}]\n")
     assert re.findall(r"variable (\w+) is not set:", "\n".join(found)) == ["WAIT", "TEAM", "NAME"]
+
+
+@pytest.mark.parametrize(
+    ("field", "hint"),
+    [
+        ("global: {smtp_auth_password: '${X}'}\n", " or use smtp_auth_password_file"),
+        ("global: {http_config: {authorization: {credentials: '${X}'}}}\n", " or use credentials_file"),
+        ("global: {http_config: {proxy_url: '${X}'}}\n", ""),
+        ("global: {opsgenie_api_url: '${X}'}\n", ""),
+    ],
+)
+def test_a_file_is_named_where_the_field_has_one(mistakes: Mistakes, field: str, hint: str) -> None:
+    (found,) = mistakes(alertmanager=field + "route: {receiver: a}\nreceivers: [{name: a}]\n")
+    assert f"set the environment variable X{hint}, or write" in found
+
+
+def test_every_secret_may_stand_in_a_file() -> None:
+    """Alertmanager has none for AWS keys, which come from the environment or a profile there."""
+    without = {f"{path}.{name}" for path, name in _secrets_without_a_file(FIELDS, "")}
+    assert without <= {".receivers.sns_configs.sigv4.secret_key", ".event_recorder.webhook_outputs.url"}
+
+
+def _secrets_without_a_file(kind: object, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(kind, ListOf):
+        yield from _secrets_without_a_file(kind.item, path)
+    for name, inner in kind.fields.items() if isinstance(kind, Struct) else ():
+        if "Secret" in type(inner).__name__ and f"{name}_file" not in kind.fields:
+            yield path, name
+        yield from _secrets_without_a_file(inner, f"{path}.{name}")
 
 
 def test_variables_reach_any_field_and_are_not_shown(load: Load) -> None:

@@ -21,7 +21,7 @@ def test_messages_go_to_the_inbox_only(tmp_path: Path) -> None:
     settings = yaml.safe_load(text)
     assert settings["global"]["smtp_smarthost"] == "127.0.0.1:2"
     assert settings["global"]["slack_api_url"] == "http://127.0.0.1:3/slack"
-    assert text.count("http://127.0.0.1:3/webhook") == 1
+    assert text.count("http://127.0.0.1:3/webhook") == 2
     assert "_file" not in text
 
 

@@ -111,15 +111,16 @@ def test_an_alert_tells_what_an_engineer_needs(rule: dict[str, Any]) -> None:
 def test_every_runbook_link_leads_to_a_section() -> None:
     headings = re.findall(r"(?m)^## (.+)$", runbooks_path().read_text(encoding="utf-8"))
     anchors = {heading.lower().replace(" ", "-") for heading in headings}
-    linked = {rule["annotations"]["runbook_url"].rpartition("#")[2] for rule in alerts()}
+    every = [*alerts(), *rules("watchdog_rules.yml")]
+    linked = {rule["annotations"]["runbook_url"].rpartition("#")[2] for rule in every}
     assert linked <= anchors
 
 
 def test_routes_by_severity_continue_as_the_team_has_them() -> None:
     settings = yaml.safe_load(profile_text("alertmanager.yml"))
-    routes = [
-        (route["matchers"], route["receiver"], route["continue"]) for route in settings["route"]["routes"]
-    ]
+    heartbeat, *by_severity = settings["route"]["routes"]
+    routes = [(route["matchers"], route["receiver"], route["continue"]) for route in by_severity]
+    assert (heartbeat["matchers"], heartbeat["receiver"]) == (['alertname="Watchdog"'], "heartbeat")
     assert routes == [
         (['severity="critical"'], "critical", True),
         (['severity="warning"'], "warning", True),
@@ -129,6 +130,7 @@ def test_routes_by_severity_continue_as_the_team_has_them() -> None:
     assert kinds["critical"] == {"email_configs", "slack_configs", "webhook_configs"}
     assert kinds["warning"] == {"email_configs", "slack_configs"}
     assert kinds["info"] == {"email_configs"}
+    assert kinds["heartbeat"] == {"webhook_configs"}
 
 
 def test_the_runbooks_page_has_every_section_and_nothing_inline() -> None:

@@ -222,7 +222,7 @@ class Reader:
         if root is None or nodes.is_null(root):
             root = nodes.Mapping(1, 1, 0, 0)
         if struct is ALERTMANAGER:
-            fill_variables(root, reading)
+            fill_variables(root, reading, struct)
             reading.is_filled = True
             reading.files_must_exist = self.is_to_run
         section = struct.read(root, "", reading)

@@ -15,6 +15,7 @@ PROFILE_FILES = (
     "prometheus.yml",
     "performance_alerts.yml",
     "alert_rules.yml",
+    "watchdog_rules.yml",
     "alertmanager.yml",
     "alert_tests.yml",
     "backbeat.yml",
