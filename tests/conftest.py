@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests of the state: on a socket of its own, gone with the session."""
+"""What the whole suite shares: how hypothesis judges, and a real PostgreSQL that is gone with the session."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from postgres_server import new_database
+
+# No test judges speed: a busy machine must not make one fail.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 _OPTIONS = "-c listen_addresses= -c fsync=off -c shared_buffers=16MB -c max_connections=20"
 

@@ -158,6 +158,11 @@ class Core:
     def inhibited_by(self, fingerprint: str, now_ms: int) -> Inhibition | None:
         return self.inhibitor.inhibition(fingerprint, lambda source: self.fires(source, now_ms))
 
+    def inhibition_words(self, inhibition: Inhibition) -> str:
+        """The rule, and what fires, by the name that people know."""
+        source = self.book.get(inhibition.source)
+        return f"{inhibition.rule}: {source.alert.name if source else inhibition.source} fires"
+
     # -- acknowledgements ---------------------------------------------------------------------------------
 
     def acknowledge(
@@ -222,7 +227,9 @@ class Core:
         flush = pipeline.run(
             before,
             (
-                lambda value: pipeline.inhibit(value, lambda name: self.inhibited_by(name, now_ms)),
+                lambda value: pipeline.inhibit(
+                    value, lambda name: self.inhibited_by(name, now_ms), self.inhibition_words
+                ),
                 lambda value: pipeline.silence(value, lambda of: self.silences.muting(dict(of), now_ms)),
                 lambda value: pipeline.keep_times(value, self.intervals),
             ),

@@ -73,15 +73,13 @@ def run(flush: Flush, stages: Sequence[Stage]) -> Flush:
     return flush
 
 
-def inhibit(flush: Flush, inhibited_by: InhibitedBy) -> Flush:
-    """Take out alerts for which a more important one fires."""
+def inhibit(flush: Flush, inhibited_by: InhibitedBy, words: Callable[[Inhibition], str]) -> Flush:
+    """Take out alerts for which a more important one fires; `words` says which."""
     found = {}
     for fingerprint in flush.alerts:
         inhibition = inhibited_by(fingerprint)
         if inhibition:
-            found[fingerprint] = Held(
-                EventKind.INHIBITED, (inhibition.source,), f"{inhibition.rule}: {inhibition.source} fires"
-            )
+            found[fingerprint] = Held(EventKind.INHIBITED, (inhibition.source,), words(inhibition))
     return flush.hold(found)
 
 

@@ -97,5 +97,4 @@ def _inhibited(core: Core, labels: Labels, now_ms: int) -> str:
     finally:
         if not is_known:
             core.inhibitor.discard(fingerprint)
-    source = core.book.get(found.source) if found else None
-    return f"{found.rule}: {source.alert.labels} fires" if found and source else ""
+    return core.inhibition_words(found) if found else ""
