@@ -9,8 +9,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 RUNS = (
     ("faults/kill_server.py", "--kills", "200", "--seed", "1"),
-    ("alerting/kill_notify.py", "--kills", "50", "--seed", "1"),
+    ("alerting/kill_notify.py", "--kills", "1000", "--seed", "1"),
     ("alerting/alerting_faults.py", "--seed", "1"),
+    ("rules/restarts.py", "--restarts", "500", "--seed", "1"),
     ("storage/torture.py", "--kills", "1000", "--seed", "1"),
     ("faults/power_cut.py", "--cuts", "500", "--seed", "1", "--fsync", "always"),
     ("faults/power_cut.py", "--cuts", "500", "--seed", "1", "--fsync", "1s"),
