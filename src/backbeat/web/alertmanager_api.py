@@ -113,10 +113,13 @@ class AlertmanagerAPI:
         params = await Parameters.of(request)
         matchers = _matchers(params.all("filter"))
         states = [state for state in SilenceState if _is_wanted(params, state)]
+        creators = params.all("creator")
         shown = [
             self._silence(one)
             for one in self._alerting.silences()
-            if one.state(self._now()) in states and all(wanted in one.matchers for wanted in matchers)
+            if one.state(self._now()) in states
+            and all(wanted in one.matchers for wanted in matchers)
+            and (not creators or one.created_by in creators)
         ]
         return _answer(request, shown)
 
