@@ -104,16 +104,17 @@ class OpenChunk:
         self.oldest = min(self.oldest, timestamp_ms)
         self.count = row + 1
 
-    def append_rows(self, times: Int64s, slots: Int32s, matrix: Float64s) -> None:
-        """Rows in order, all later than all before, and no more than there is room for."""
-        if self.present is None and len(slots) < self.width:
+    def append_rows(self, times: Int64s, slots: Int32s | None, matrix: Float64s) -> None:
+        """Rows in order, all later than all before, and no more than there is room for; slots as above."""
+        if self.present is None and slots is not None and len(slots) < self.width:
             self._track_presence()
-        rows = slice(self.count, self.count + len(times))
+        rows, every = slice(self.count, self.count + len(times)), slice(0, self.width)
         self.times[rows] = times
-        self.values[rows, slots] = matrix
+        self.values[rows, every if slots is None else slots] = matrix
         if self.present is not None:
-            self.present[rows, : self.width] = False
-            self.present[rows, slots] = True
+            self.present[rows, every] = slots is None
+            if slots is not None:
+                self.present[rows, slots] = True
         self.oldest = min(self.oldest, int(times[0]))
         self.newest = int(times[-1])
         self.count = rows.stop

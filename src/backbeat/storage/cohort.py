@@ -123,7 +123,7 @@ class HeadCohort:
                 at += 1
                 continue
             end = min(count, at + len(chunk.times) - chunk.count)
-            chunk.append_rows(times[at:end], _all_slots(layout) if slots is None else slots, matrix[at:end])
+            chunk.append_rows(times[at:end], slots, matrix[at:end])
             at = end
 
     def _note_append(self, oldest_ms: int, newest_ms: int) -> None:

@@ -42,6 +42,15 @@ class ReplayReport:
 
 
 @dataclass(slots=True)
+class _Batch:
+    """Rows of one cohort that are put into memory at once: of one layout, each later than the one before."""
+
+    layout: Layout
+    times: list[Int64s] = field(default_factory=list)
+    rows: list[Float64s] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class _Known:
     layouts: dict[int, Layout] = field(default_factory=dict)
     cohort_of: dict[int, int] = field(default_factory=dict)
@@ -49,6 +58,8 @@ class _Known:
     """layouts of cohorts of which nothing is left in memory"""
     cuts: list[tuple[int, int]] = field(default_factory=list)
     """(segment, through): rows of earlier segments and times are in a block"""
+    batches: dict[int, _Batch] = field(default_factory=dict)
+    """by number of the cohort"""
 
     def in_blocks_before(self, segment: int) -> int:
         """Rows of the segment that are older than this are in blocks."""
@@ -76,7 +87,9 @@ def replay(directory: Path, head: Head, quarantine: Quarantine) -> ReplayReport:
             if record.kind == Kind.ROWS:
                 _replay_rows(record, head, known, skip_before, report)
             elif record.kind == Kind.DELETE:
+                _restore_batches(head, known)
                 delete_from_head(head, *records.read_delete(record.payload))
+        _restore_batches(head, known)
         head.wal.segment = current
     return report
 
@@ -143,16 +156,24 @@ def _replay_rows(record: Record, head: Head, known: _Known, skip_before: int, re
     number, times, flat = records.read_rows(record.payload)
     # Where a power cut took its definition, another layout with this number would be taken for it.
     head.next_layout = max(head.next_layout, number + 1)
-    kept = times >= skip_before
-    if not kept.any():
+    first, last = int(times[0]), int(times[-1])
+    if last < skip_before and not (times >= skip_before).any():
         return
+    layout = known.layouts.get(number)
+    if layout is not None and first >= skip_before:
+        batch = known.batches.get(known.cohort_of[number])
+        if batch is not None and batch.layout is layout and first > int(batch.times[-1][-1]):
+            batch.times.append(times)
+            batch.rows.append(flat)
+            report.samples += len(flat)
+            return
     # Noted even if nothing of the row comes back: its segment is there, and so its layout must stay.
     head.layout_segments[number] = head.wal.segment
-    layout = known.layouts.get(number)
     if layout is None:
         report.unreadable_rows += number not in known.forgotten
         return
     matrix = flat.reshape(len(times), len(layout.columns))
+    kept = times >= skip_before
     if not kept.all():
         times, matrix = times[kept], matrix[kept]
     living = layout.ids >= 0
@@ -164,7 +185,22 @@ def _replay_rows(record: Record, head: Head, known: _Known, skip_before: int, re
         layout, matrix = head.layout(cohort, layout.columns[living]), np.ascontiguousarray(matrix[:, living])
         known.cohort_of[head.number_layout(cohort, layout)] = cohort.number
     report.samples += matrix.size
-    _restore_rows(head, known, layout, times, matrix)
+    cohort_number = known.cohort_of[layout.number]
+    if (before := known.batches.pop(cohort_number, None)) is not None:
+        _restore_batch(head, known, before)
+    known.batches[cohort_number] = _Batch(layout, [times], [matrix.ravel()])
+
+
+def _restore_batches(head: Head, known: _Known) -> None:
+    """Put everything into memory that was gathered."""
+    for batch in known.batches.values():
+        _restore_batch(head, known, batch)
+    known.batches.clear()
+
+
+def _restore_batch(head: Head, known: _Known, batch: _Batch) -> None:
+    times, rows = np.concatenate(batch.times), np.concatenate(batch.rows)
+    _restore_rows(head, known, batch.layout, times, rows.reshape(len(times), -1))
 
 
 def _restore_rows(head: Head, known: _Known, layout: Layout, times: Int64s, matrix: Float64s) -> None:
