@@ -5,6 +5,7 @@ import email
 import email.policy
 import hmac
 import ssl
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -95,6 +96,40 @@ def server_context(certificate: tuple[str, str]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     return context
+
+
+class IdentityInbox(Inbox):
+    async def auth_PLAIN(self, server: Any, args: list[str]) -> AuthResult:  # noqa: N802
+        self.logins = b64decode(args[1]).decode().split("\0")
+        return AuthResult(success=True)
+
+
+async def test_a_login_in_the_name_of_another(
+    serve: Callable[..., Any], certificate: tuple[str, str]
+) -> None:
+    inbox = IdentityInbox()
+    context = server_context(certificate)
+    host = await serve(inbox, tls_context=context, require_starttls=True, auth_required=True)
+    sender = channel(
+        host,
+        require_tls=True,
+        tls=TLS(ca_file=certificate[0]),
+        auth_username="me",
+        auth_password=secret(PASSWORD),
+        auth_identity="team",
+    )
+    assert (await sender.send(notification())).ok
+    assert inbox.logins == ["team", "me", PASSWORD]
+
+
+async def test_headers_of_the_settings_win(serve: Callable[..., Any]) -> None:
+    inbox = Inbox()
+    own = {"Message-Id": "<own@x.org>", "References": "<thread@x.org>", "X-Team": "{{ .Receiver }}"}
+    assert (await channel(await serve(inbox), headers=tuple(own.items())).send(notification())).ok
+    (mail,) = inbox.mails
+    assert mail.get_all("Message-Id") == ["<own@x.org>"]
+    assert mail.get_all("References") == ["<thread@x.org>"]
+    assert mail["X-Team"] == "team"
 
 
 @pytest.mark.parametrize("only", ["PLAIN", "LOGIN"])

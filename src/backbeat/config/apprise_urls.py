@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.util import find_spec
 from typing import Any
 
@@ -40,11 +43,38 @@ def _why_not(url: str) -> str:
     return "" if opened(url) is not None else _NO_URL
 
 
+class _Listener(logging.Filter):
+    """Keeps to itself what the library logs, since that holds URLs, which are secrets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        heard = self.heard.get()
+        if heard is not None and record.levelno >= logging.WARNING:
+            heard.append(record.getMessage())
+        return False
+
+
+_LISTENER = _Listener()
+
+
+@contextmanager
+def heard() -> Iterator[list[str]]:
+    """What the library warns of meanwhile, in this thread."""
+    said: list[str] = []
+    token = _LISTENER.heard.set(said)
+    try:
+        yield said
+    finally:
+        _LISTENER.heard.reset(token)
+
+
 def opened(url: str) -> Any:
     """The library's own object for a URL, or None where it does not know such URLs."""
     import apprise
 
-    # What the library logs of a URL it does not know is the URL, which is a secret.
-    logging.getLogger("apprise").propagate = False
+    logging.getLogger("apprise").addFilter(_LISTENER)
     asset = apprise.AppriseAsset(app_id="Backbeat", app_desc="Backbeat", async_mode=False)
     return apprise.Apprise.instantiate(url, asset=asset)

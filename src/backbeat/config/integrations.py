@@ -133,6 +133,14 @@ def _telegram(own: Section | None, shared: Section | None) -> Iterable[Integrati
     yield filled(TelegramConfig, own, shared, inherited, chat_id_file=secret_source(own, "", "chat_id_file"))
 
 
+def _msteamsv2(own: Section | None, shared: Section | None) -> Iterable[Integration]:
+    """Its http_config takes the proxy of `global` where it names none, as Alertmanager's alone does."""
+    made = filled(Msteamsv2Config, own, shared)
+    proxy = filled(Msteamsv2Config, None, shared).http.proxy_url
+    has_own = made.http.proxy_url or made.http.proxy_from_environment
+    yield made if has_own else replace(made, http=replace(made.http, proxy_url=proxy))
+
+
 def _apprise(own: Section | None, shared: Section | None) -> Iterable[Integration]:
     """One for each URL, so that one that fails is tried again alone."""
     assert own is not None  # a null entry is a mistake
@@ -160,7 +168,7 @@ _BUILDERS: dict[str, Build] = {
     "sns_configs": _plainly(SnsConfig),
     "discord_configs": _plainly(DiscordConfig),
     "msteams_configs": _plainly(MsteamsConfig),
-    "msteamsv2_configs": _plainly(Msteamsv2Config),
+    "msteamsv2_configs": _msteamsv2,
     "telegram_configs": _telegram,
     "webex_configs": _plainly(WebexConfig, {"api_url": "webex_api_url"}),
     "jira_configs": _plainly(JiraConfig, {"api_url": "jira_api_url"}),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
-import threading
 
-from backbeat.config.apprise_urls import opened
+from backbeat.config.apprise_urls import heard, opened
 from backbeat.config.chats import AppriseConfig
 from backbeat.model.alerts import Delivery, Notification
 from backbeat.notify import mail
@@ -41,7 +39,7 @@ class AppriseChannel:
         service = opened(url)
         if service is None:
             return Delivery(False, detail="the apprise library does not know such URLs")
-        with _Heard() as heard:
+        with heard() as warnings:
             is_sent = service.notify(
                 body=mail.text(message) if config.body is None else wording(config.body),
                 title=subject(message) if config.title is None else wording(config.title),
@@ -49,7 +47,7 @@ class AppriseChannel:
             )
         if is_sent:
             return Delivery(True, detail=f"accepted by {service.service_name}")
-        said = without_secrets(_PARTS.split(url), " ".join(heard.said))
+        said = without_secrets(_PARTS.split(url), " ".join(warnings))
         return Delivery(False, retry=True, detail=f"{service.service_name}: {said or 'not sent'}")
 
 
@@ -59,23 +57,3 @@ def _type(message: Notification) -> str:
         return "success"
     severities = {alert.labels.get("severity") for alert in message.firing}
     return _TYPES.get(next(iter(severities)), "failure") if len(severities) == 1 else "failure"
-
-
-class _Heard(logging.Handler):
-    """Warnings and errors that the library logs in this thread."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.said: list[str] = []
-        self._thread = threading.get_ident()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self.said.append(record.getMessage())
-
-    def __enter__(self) -> _Heard:
-        logging.getLogger("apprise").addHandler(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("apprise").removeHandler(self)
