@@ -12,7 +12,7 @@ from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEMPLATE, TEXT, OneOf
 from backbeat.config.matcher_syntax import MatcherError, make_matcher, parse_matchers
 from backbeat.config.nodes import Mapping, Node, is_null
 from backbeat.config.prometheus_fields import TRACING_FIELDS, check_tracing
-from backbeat.config.receiver_fields import RECEIVERS
+from backbeat.config.receiver_fields import DEFAULT_SLACK_APP_URL, RECEIVERS
 from backbeat.config.schema import (
     INVALID,
     Invalid,
@@ -234,7 +234,6 @@ _PAIRS = (
     ("wechat_api_secret", "wechat_api_secret_file"),
     ("mattermost_webhook_url", "mattermost_webhook_url_file"),
 )
-DEFAULT_SLACK_APP_URL = "https://slack.com/api/chat.postMessage"
 
 
 def _check_global(section: Section) -> None:

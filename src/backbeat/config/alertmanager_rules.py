@@ -17,7 +17,7 @@ from backbeat.config.alertmanager_fields import matchers
 from backbeat.config.findings import nearest_names
 from backbeat.config.integrations import integrations
 from backbeat.config.nodes import is_null
-from backbeat.config.receiver_fields import RECEIVERS
+from backbeat.config.receiver_fields import DEFAULT_SLACK_APP_URL, RECEIVERS
 from backbeat.config.schema import Section, duplicates, quoted
 from backbeat.config.time_intervals import time_interval
 
@@ -142,8 +142,22 @@ def _check_integrations(receiver: Section, kind: str, shared: Section | None) ->
 def _check_slack_login(item: Section, shared: Section | None) -> None:
     token = item.has("app_token") or item.has("app_token_file")
     http = item.get("http_config")
-    if token and http is not None and http.get("authorization") is not None:
+    logs_in = http is not None and http.get("authorization") is not None
+    if token and logs_in:
         item.error("http_config", "http authorization can't be set when using Slack App tokens")
+    if not item.has("update_message") or token:
+        return
+    api_url = item.get("api_url")
+    if not api_url and shared is not None:
+        if not logs_in and (shared.has("slack_app_token") or shared.has("slack_app_token_file")):
+            return
+        api_url = shared.get("slack_api_url")
+    if not api_url or api_url.reveal() != DEFAULT_SLACK_APP_URL:
+        item.error(
+            "update_message",
+            "update_message can only be used with bot tokens; set app_token, or api_url to "
+            f"{DEFAULT_SLACK_APP_URL} beside http_config.authorization",
+        )
 
 
 def _check_interval_names(section: Section) -> set[str]:

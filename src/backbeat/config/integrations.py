@@ -32,11 +32,10 @@ from backbeat.config.pagers import (
     SnsConfig,
     VictoropsConfig,
 )
-from backbeat.config.receiver_fields import RECEIVERS, canonical_header
+from backbeat.config.receiver_fields import DEFAULT_SLACK_APP_URL, RECEIVERS, canonical_header
 from backbeat.config.schema import Section
 from backbeat.config.secret import Secret
 
-DEFAULT_SLACK_APP_URL = "https://slack.com/api/chat.postMessage"
 _IMPLICIT_TLS_PORT = "465"
 Build = Callable[[Section | None, Section | None], Iterable[Integration]]
 """From the section (None where it is null) and `global`."""

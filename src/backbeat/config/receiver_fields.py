@@ -17,6 +17,7 @@ from backbeat.config.schema import Anything, Check, Kind, ListOf, MapOf, Section
 from backbeat.config.secret_kinds import SECRET, FromEnvironment, HostPort, SecretUrl
 
 HTTP_URL = Url(http=True)
+DEFAULT_SLACK_APP_URL = "https://slack.com/api/chat.postMessage"
 TEMPLATES = MapOf(TEMPLATE)
 _SEND: dict[str, Kind] = {"send_resolved": FLAG}
 _HTTP: dict[str, Kind] = {**_SEND, "http_config": HTTP_CONFIG}
@@ -94,14 +95,6 @@ def _check_slack(section: Section) -> None:
         section.error(
             token, "at most one of api_url/api_url_file & app_token/app_token_file must be configured"
         )
-    if section.has("update_message") and not section.has(token):
-        api_url = section.get("api_url")
-        written = api_url.reveal() if api_url else ""
-        if written != "https://slack.com/api/chat.postMessage":
-            section.error(
-                "update_message",
-                "update_message can only be used with bot tokens; api_url must be https://slack.com/api/chat.postMessage",
-            )
 
 
 SLACK = Struct(
