@@ -312,19 +312,21 @@ class Backbeat:
         """Raise alerts about what of Backbeat keeps failing, and about silences that end soon."""
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
-            if not self.config.backbeat.own_alerts:
-                continue
-            at_ms, lead_ms = now_ms(), self.config.backbeat.silence_warning_ms
-            troubles = (
-                *failing_pools(self.scrapes.targets()),
-                *failing_groups(self.rules.groups()),
-                *failing_receivers(self.alerting.plan().receivers),
-            )
-            ending = ending_silences(self.alerting.silences(), lead_ms, at_ms)
-            try:
-                await self.receive(self._self_watch.look(troubles, ending, at_ms))
-            except BackbeatError as error:
-                log.error("alerts about Backbeat itself, told again soon: %s", error)
+            if self.config.backbeat.own_alerts:
+                await self.look_at_itself(now_ms())
+
+    async def look_at_itself(self, at_ms: int) -> None:
+        troubles = (
+            *failing_pools(self.scrapes.targets()),
+            *failing_groups(self.rules.groups()),
+            *failing_receivers(self.alerting.plan().receivers),
+        )
+        lead_ms = self.config.backbeat.silence_warning_ms
+        ending = ending_silences(self.alerting.silences(), lead_ms, at_ms)
+        try:
+            await self.receive(self._self_watch.look(troubles, ending, at_ms))
+        except BackbeatError as error:
+            log.error("alerts about Backbeat itself, told again soon: %s", error)
 
     def _hosts(self) -> list[str]:
         """The names that this server answers to."""

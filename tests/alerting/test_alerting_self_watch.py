@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from backbeat.alerting.stand_in import receiver_failing, stand_ins
 from backbeat.collect.target import TargetStatus
 from backbeat.config.alertmanager import Route, TimeInterval
 from backbeat.config.schedule import schedule_from
+from backbeat.model.clock import now_ms
 from backbeat.model.labels import Labels
 from backbeat.rules.status import GroupStatus, Health, RuleStatus
 from backbeat.self_watch import (
@@ -25,7 +27,9 @@ from backbeat.self_watch import (
     failing_pools,
     failing_receivers,
 )
+from backbeat.server import Backbeat, read_config
 from backbeat.state.records import Silence
+from backbeat.storage import StorageOptions, open_storage
 
 PAGER = Route("pager", equal(severity="critical"), group_wait_ms=SECOND)
 TREE = Route("team", group_wait_ms=SECOND, routes=(PAGER,))
@@ -74,6 +78,33 @@ async def test_a_receiver_that_keeps_failing_is_told_by_another_one(story: Story
         "firing ReceiverFailing",
         "resolved -ReceiverFailing",
     ]
+
+
+async def test_the_way_of_the_alert_can_be_asked_for(story: Story) -> None:
+    ways = story.alerting.preview(receiver_failing("pager", "webhook[0]")).ways
+    assert [way.receiver for way in ways] == ["pager", "team"]
+
+
+async def test_the_server_looks_at_itself(tmp_path: Path) -> None:
+    (tmp_path / "prometheus.yml").write_text("rule_files: [rules.yml]\nglobal: {evaluation_interval: 1h}\n")
+    (tmp_path / "backbeat.yml").write_text("host_collector: false\n")
+    (tmp_path / "rules.yml").write_text(
+        "groups: [{name: g, limit: 1, rules: [{alert: Two, expr: "
+        '\'vector(1) or label_replace(vector(2), "a", "b", "", "")\'}]}]\n'
+    )
+    async with AsyncExitStack() as stack:
+        storage = open_storage(tmp_path / "samples", StorageOptions(), now_ms)
+        stack.callback(storage.close)
+        backbeat = Backbeat(tmp_path, read_config(tmp_path), storage, "http://127.0.0.1:1", "127.0.0.1")
+        await backbeat.start(stack, str(tmp_path / "state.db"))
+        at_ms = now_ms()
+        await backbeat.rules.evaluate_once(at_ms)
+        await backbeat.look_at_itself(at_ms - HOLDS_MS)
+        assert backbeat.alerting.alerts() == []
+        await backbeat.look_at_itself(at_ms)
+        (view,) = backbeat.alerting.alerts()
+        assert (view.alert.name, view.alert.labels.get("rule_group")) == ("RuleGroupFailing", "g")
+        assert "exceeded limit of 1 with 2 alerts" in view.alert.annotations.get("description")
 
 
 def test_something_must_fail_for_a_while_before_it_is_told() -> None:

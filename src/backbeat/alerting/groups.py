@@ -64,7 +64,7 @@ class Groups:
     def __init__(self, root: Node, beside: Sequence[Node] = ()) -> None:
         """beside: routes that are asked as well, whatever the tree says."""
         self.root = root
-        self._beside = tuple(beside)
+        self.beside = tuple(beside)
         self._groups: dict[GroupId, Group] = {}
         self._by_key: dict[tuple[str, str], list[Group]] = {}
         self._queue: list[tuple[int, int, Group]] = []
@@ -80,7 +80,7 @@ class Groups:
         """The routes that take an alert with these labels."""
         values = dict(labels)
         found = self.root.match(values)
-        return found + tuple(taken for node in self._beside for taken in node.match(values))
+        return found + tuple(taken for node in self.beside for taken in node.match(values))
 
     def of(self, entry: Entry) -> list[Group]:
         return [self._groups[group_id] for group_id in sorted(entry.groups)]

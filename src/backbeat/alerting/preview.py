@@ -52,7 +52,10 @@ class Preview:
 
 def preview(core: Core, labels: Labels, now_ms: int) -> Preview:
     """What would become of an alert with these labels, were it to fire now."""
-    ways = tuple(_way(core, path, labels, now_ms) for path in _paths(core.groups.root, dict(labels), ()))
+    values = dict(labels)
+    paths = [*_paths(core.groups.root, values, ())]
+    paths += [(node,) for node in core.groups.beside if node.match(values)]
+    ways = tuple(_way(core, path, labels, now_ms) for path in paths)
     return Preview(ways, core.silences.muting(dict(labels), now_ms), _inhibited(core, labels, now_ms))
 
 

@@ -29,6 +29,7 @@ _PAGES = Environment(
 _SHOWN = 20
 _COOKIE = "backbeat_name"
 _A_YEAR_S = 365 * 86_400
+_MEANS = "Nobody is reminded of what is acknowledged until it resolves or grows worse."
 _LONGEST = {"by": 100, "comment": 500}
 
 
@@ -49,7 +50,7 @@ class AckPage:
             return found
         name = unquote(request.cookies.get(_COOKIE, ""))
         title = f"Acknowledge {_count(found.alerts)}?"
-        words = f"Sent to {found.receiver}. It will not be repeated until it resolves or grows worse."
+        words = f"Sent to {found.receiver}. {_MEANS}"
         return _page(title, words, found.alerts, name=name, asks=True)
 
     async def acknowledge(self, request: Request) -> Response:
@@ -67,7 +68,7 @@ class AckPage:
             return _page("Nothing to acknowledge", "None of these alerts fires any more.")
         names = {each.fingerprint for each in made}
         done = [view for view in found.alerts if view.fingerprint in names]
-        answer = _page(f"Acknowledged by {by}", "It is not repeated until it resolves or grows worse.", done)
+        answer = _page(f"Acknowledged by {by}", _MEANS, done)
         if said["by"]:
             answer.set_cookie(
                 _COOKIE, quote(said["by"]), max_age=_A_YEAR_S, path="/", httponly=True, samesite="lax"
