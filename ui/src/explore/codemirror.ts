@@ -1,7 +1,15 @@
 // The PromQL editor: fetched only when the Explore page is open. Completion asks the server's own API, and what is
 // wrong is said by the server's own parser.
 
-import { autocompletion, closeBrackets, closeBracketsKeymap } from "@codemirror/autocomplete";
+import {
+  acceptCompletion,
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  closeCompletion,
+  completionStatus,
+  selectedCompletion,
+} from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, insertNewline } from "@codemirror/commands";
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { linter, lintKeymap, type Diagnostic } from "@codemirror/lint";
@@ -70,9 +78,17 @@ export function createEditor({ parent, text, label, onchange, onrun }: EditorWis
   const promql = new PromQLExtension().activateLinter(false).setComplete({
     remote: { url: "", httpMethod: "GET" },
   });
-  const run = (): boolean => {
+  const run = (editor: EditorView): boolean => {
+    closeCompletion(editor);
     onrun();
     return true;
+  };
+  /** Enter takes the completion of a word that was begun; what is complete is run, whatever could follow it. */
+  const enter = (editor: EditorView): boolean => {
+    const chosen = completionStatus(editor.state) === "active" ? selectedCompletion(editor.state) : null;
+    const { head } = editor.state.selection.main;
+    const begun = /[\w:.]*$/.exec(editor.state.sliceDoc(0, head))?.[0] ?? "";
+    return chosen && begun && chosen.label !== begun ? acceptCompletion(editor) : run(editor);
   };
   const view = new EditorView({
     parent,
@@ -88,9 +104,9 @@ export function createEditor({ parent, text, label, onchange, onrun }: EditorWis
         EditorView.lineWrapping,
         placeholder("PromQL, for example rate(http_requests_total[5m])"),
         EditorView.contentAttributes.of({ "aria-label": label, autocapitalize: "off", spellcheck: "false" }),
-        // An open completion takes Enter before this; Tab is left to the page, so that the keyboard gets out again.
-        Prec.high(keymap.of([{ key: "Shift-Enter", run: insertNewline }, { key: "Mod-Enter", run }])),
-        keymap.of([{ key: "Enter", run }, ...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...lintKeymap]),
+        // Tab is left to the page, so that the keyboard gets out again.
+        Prec.highest(keymap.of([{ key: "Enter", run: enter }, { key: "Shift-Enter", run: insertNewline }, { key: "Mod-Enter", run }])),
+        keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...lintKeymap]),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) onchange(update.state.doc.toString());
         }),

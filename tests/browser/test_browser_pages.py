@@ -1,0 +1,220 @@
+"""Each page's main act, at a desk and on a phone, against a real server; and what a page must never do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from pages_server import PagesServer
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+CALM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+AXE = Path(__file__).parents[2] / "ui/node_modules/axe-core/axe.min.js"
+SIZES = {"desk": (1440, 900), "phone": (390, 844)}
+PATIENCE_MS = 30_000
+PAGES = [
+    "/alerts",
+    "/history",
+    "/silences",
+    "/routing?label=severity%3Dcritical",
+    "/rules?name=DiskFull",
+    "/explore?expr=up&tab=table&range=5m",
+    "/explore?expr=sum(up)&tab=explain",
+    "/targets",
+    "/status",
+]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
+]
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PagesServer]:
+    running = PagesServer(tmp_path_factory.mktemp("pages"))
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CALM)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(params=SIZES)
+def page(request: pytest.FixtureRequest, browser: Browser, server: PagesServer) -> Iterator[Page]:
+    width, height = SIZES[request.param]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        base_url=server.url,
+        color_scheme="dark",
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+def test_an_alert_is_acknowledged_by_keyboard_and_tells_why(page: Page) -> None:
+    page.goto("/alerts")
+    alert = page.locator("[data-testid=alert-row][data-name=DiskFull]")
+    expect(alert).to_have_attribute("data-state", "firing")
+    expect(page.locator("[data-testid=alert-row][data-name=DiskFilling]")).to_contain_text(
+        "inhibited by DiskFull"
+    )
+    expect(page.locator("[data-testid=alert-row][data-name=SoonSlow]")).to_have_attribute(
+        "data-state", "pending"
+    )
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Your name").fill("ann")
+    dialog.get_by_label("What you do about it (optional)").fill("clearing it")
+    dialog.get_by_role("button", name="Acknowledge").click()
+    expect(alert).to_contain_text("ann")
+    page.keyboard.press("o")
+    expect(alert.get_by_test_id("trail")).to_contain_text("acknowledged by ann")
+    alert.get_by_role("button", name="Take back").click()
+    page.get_by_role("dialog").get_by_role("button", name="Take back").click()
+    expect(alert.get_by_role("button", name="Acknowledge")).to_be_visible()
+
+
+def test_a_silence_shows_what_it_mutes_wants_a_reason_and_is_ended(page: Page) -> None:
+    page.goto("/alerts?text=alertname%3DDiskFull")
+    alert = page.locator("[data-testid=alert-row][data-name=DiskFull]")
+    alert.get_by_role("button", name="Silence").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_test_id("silence-preview")).to_contain_text("1 firing alert")
+    make = dialog.get_by_role("button", name="Silence", exact=True)
+    dialog.get_by_label("Your name").fill("ann")
+    expect(make).to_be_disabled()
+    dialog.get_by_label("Why (required)").fill("moving files")
+    make.click()
+    expect(alert).to_contain_text("silenced")
+    page.goto("/silences")
+    silence = page.get_by_test_id("silence").filter(has_text="moving files")
+    expect(silence).to_have_attribute("data-state", "active")
+    silence.get_by_role("button", name="End").click()
+    page.get_by_role("dialog").get_by_role("button", name="End it").click()
+    expect(page.get_by_text("Nothing is silenced.")).to_be_visible()
+
+
+def test_history_is_searched_by_label_and_kind(page: Page) -> None:
+    page.goto("/history?" + urlencode({"match": 'alertname="DiskFull"', "kind": "messages"}))
+    events = page.get_by_test_id("history")
+    expect(events).to_contain_text("sent to pager by webhook[0]: first notification")
+    expect(events).not_to_contain_text("DiskFilling")
+    page.get_by_role("button", name="alerts", exact=True).click()
+    expect(events).to_contain_text("firing")
+    assert "kind=alerts" in page.url
+
+
+def test_labels_are_tried_out_and_a_receiver_is_tested(page: Page, server: PagesServer) -> None:
+    page.goto("/routing")
+    page.get_by_label("Labels to try").fill("severity=critical, alertname=New")
+    page.get_by_role("button", name="Try", exact=True).click()
+    expect(page.get_by_test_id("tried")).to_contain_text("to pager by webhook[0]")
+    expect(page.locator("[data-testid=routes] [data-on=true]")).to_have_count(2)
+    before = server.inbox.taken.count("/team")
+    team = page.get_by_test_id("receivers").locator("li").filter(has_text="team")
+    team.get_by_role("button", name="Send a test").click()
+    page.get_by_role("dialog").get_by_role("button", name="Send").click()
+    expect(team.get_by_test_id("test-answer")).to_contain_text("HTTP status 200")
+    assert server.inbox.taken.count("/team") > before
+
+
+def test_a_rule_says_why_it_fails_and_when_it_would_have_fired(page: Page) -> None:
+    page.goto("/rules?kind=failing")
+    failing = page.locator("[data-testid=rule-row]")
+    expect(failing).to_have_count(1)
+    expect(failing).to_have_attribute("data-name", "broken:ratio")
+    expect(failing.get_by_role("alert")).to_contain_text("many-to-many matching not allowed")
+    page.goto("/rules?name=DiskFull&range=15m")
+    expect(page.locator("p", has_text="it would have fired")).to_contain_text("once")
+    expect(page.get_by_label("DiskFull over the last day, fires > 95")).to_be_visible()
+
+
+def test_a_query_is_completed_marked_where_it_is_wrong_and_explained(page: Page) -> None:
+    page.goto("/explore")
+    editor = page.locator(".cm-content")
+    editor.click()
+    page.keyboard.type("scrape_sam")
+    expect(page.locator(".cm-tooltip-autocomplete")).to_contain_text("scrape_samples_scraped")
+    page.keyboard.press("Escape")
+    editor.fill("sum(up")
+    expect(page.locator(".cm-lintRange-error")).to_have_count(1)
+    editor.fill("sum by (job) (up)")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("list", name="Lines")).to_contain_text('{job="gone"}')
+    page.get_by_role("button", name="Table").click()
+    expect(page.get_by_role("region", name="Values now")).to_contain_text("gone")
+    page.get_by_role("button", name="Explain").click()
+    expect(page.get_by_test_id("explain-node")).to_have_count(2)
+    page.get_by_role("button", name="Metrics").click()
+    page.get_by_role("dialog").get_by_label("Filter metrics").fill("backbeat build")
+    page.get_by_role("dialog").get_by_title("Take into the query").first.click()
+    expect(editor).to_have_text("backbeat_build_info")
+    page.get_by_role("button", name="Asked before").click()
+    expect(page.get_by_role("dialog")).to_contain_text("sum by (job) (up)")
+
+
+def test_a_target_that_is_down_says_so_in_plain_words(page: Page) -> None:
+    page.goto("/targets")
+    page.get_by_role("button", name="down 1", exact=True).click()
+    down = page.get_by_test_id("target-row")
+    expect(down).to_have_count(1)
+    expect(down).to_contain_text("Nobody listens at")
+    assert "health=down" in page.url
+    page.go_back()
+    expect(page.get_by_test_id("target-row")).to_have_count(2)
+
+
+def test_the_status_has_its_store_and_files_without_secrets(page: Page) -> None:
+    page.goto("/status")
+    expect(page.get_by_test_id("version")).to_contain_text("Python")
+    expect(page.get_by_text("Series in memory")).to_be_visible()
+    config = page.get_by_test_id("config")
+    expect(config).to_contain_text("job_name: gone")
+    expect(config).to_contain_text("<secret>")
+    expect(config).not_to_contain_text("not-for-eyes")
+
+
+def test_no_page_is_wider_than_its_window_or_hard_to_use(page: Page) -> None:
+    found = {}
+    for path in PAGES:
+        page.goto(path)
+        page.wait_for_selector("h1")
+        expect(page.locator("[aria-busy=true]")).to_have_count(0)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+        # What the sizes share is looked at once.
+        themes = ("dark", "light") if page.viewport_size == {"width": 1440, "height": 900} else ()
+        found |= {f"{path} {theme}": grave for theme in themes if (grave := barriers(page, theme))}
+    assert found == {}
+
+
+def barriers(page: Page, theme: str) -> list[tuple[str, list[str]]]:
+    """What axe-core finds serious or critical, with some of the elements; of a page that has settled."""
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed; make check installs it")
+    page.add_style_tag(content=".is-old { opacity: 1 !important }")
+    page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
+    page.evaluate(AXE.read_text())
+    violations = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [
+        (one["id"], [node["html"][:160] for node in one["nodes"][:3]])
+        for one in violations
+        if one["impact"] in ("serious", "critical")
+    ]
