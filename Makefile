@@ -1,6 +1,6 @@
 # Everything a person needs, on a machine with python3, make and git. No Node, no root.
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench torture ui lock clean
+.PHONY: help install run test check format bench torture ui screenshots lock clean
 export PYTHONWARNINGS ?=
 PYTHON ?= python3
 VENV := .venv
@@ -49,6 +49,9 @@ bench: install $(VENV)/.installed-dev  ## benchmarks against the peers that are 
 
 torture: install $(VENV)/.installed-dev  ## kill -9 and corrupted files at full size; takes long
 	@$(BIN)/python tests/all_faults.py
+
+screenshots: install $(VENV)/.installed-dev  ## pictures of every page, in screenshots/
+	@$(BIN)/python tools/screenshots.py
 
 lock:  ## resolve the dependencies anew (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -12,12 +12,23 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 CALM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+AXE = Path(__file__).parents[2] / "ui/node_modules/axe-core/axe.min.js"
+LAYOUT_SHIFT = """
+new Promise((done) => {
+  let sum = 0;
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries()) if (!one.hadRecentInput) sum += one.value;
+  }).observe({type: 'layout-shift', buffered: true});
+  setTimeout(() => done(sum), 200);
+})
+"""
 PANELS_WITHIN_S = 60
 STATES_WITHIN_S = 180
 
@@ -139,6 +150,106 @@ def test_a_fault_is_seen_told_and_ended(demo: Demo, page: Page) -> None:
         ),
     )
     within(STATES_WITHIN_S, "a page without the alert", lambda: alert.count() == 0)
+
+
+def window_of(page: Page) -> tuple[int, int]:
+    """The range in the address, in seconds."""
+    params = parse_qs(urlsplit(page.url).query)
+    return int(params["from"][0]) // 1000, int(params["to"][0]) // 1000
+
+
+def test_dragging_zooms_every_panel_and_the_back_button_undoes(demo: Demo, page: Page) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto(f"{demo.addresses['Dashboard']}/?range=15m")
+    chart = page.locator("[data-testid=panel-traffic] .u-over")
+    chart.wait_for()
+    box = chart.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 40, steps=5)
+    page.mouse.up()
+    page.wait_for_url("**/?from=*")
+    began, ended = window_of(page)
+    assert 200 <= ended - began <= 340, "a drag over 30 % of 15 minutes"
+    page.keyboard.press("-")
+    page.wait_for_function(f"() => !location.search.includes('from={began}')")
+    page.go_back()
+    assert window_of(page) == (began, ended)
+    page.go_back()
+    assert page.url.endswith("/?range=15m")
+
+
+def test_search_and_keys_lead_everywhere(demo: Demo, page: Page) -> None:
+    page.goto(f"{demo.addresses['Dashboard']}/?range=15m")
+    page.wait_for_selector("h1")
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog", name="Keys").get_by_text("zoom out").is_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("http_requests_to")
+    page.get_by_role("option", name="http_requests_total").wait_for()
+    page.get_by_role("combobox", name="Search").fill("respo")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/signal/response_time")
+
+
+def test_a_signal_is_split_and_has_its_heat_map_rules_and_past(demo: Demo, page: Page) -> None:
+    page.goto(f"{demo.addresses['Dashboard']}/?signal=database")
+    page.wait_for_url("**/signal/database")
+    parts = page.get_by_role("region", name="What it is made of")
+    parts.get_by_role("cell", name="select").first.wait_for()
+    parts.get_by_role("button", name="instance").click()
+    page.wait_for_url("**by=instance*")
+    parts.get_by_role("cell", name=re.compile(r"127\.0\.0\.1:\d+")).first.wait_for()
+    page.get_by_role("region", name="Where it lies").locator("canvas").wait_for()
+    page.get_by_role("link", name="HighDatabaseQueryTime", exact=True).wait_for()
+    page.get_by_role("region", name="Past alerts", exact=True).wait_for()
+
+
+def test_a_panel_is_copied_as_a_table_and_as_its_query(demo: Demo, page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{demo.addresses['Dashboard']}/?range=15m")
+    panel = page.locator("[data-testid=panel-traffic][data-state=data]")
+    for item, begins in (
+        ("Copy as CSV", "time,requests\n"),
+        ("Copy as PromQL", "sum(job:http_requests:rate)"),
+    ):
+        panel.get_by_role("button", name="Requests: more").click()
+        panel.get_by_role("menuitem", name=item).click()
+        panel.get_by_text("copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()").startswith(begins)
+
+
+def test_without_the_stream_the_page_asks_and_says_so_until_it_is_back(demo: Demo, page: Page) -> None:
+    page.route("**/api/backbeat/v1/live*", lambda route: route.abort())
+    page.goto(f"{demo.addresses['Dashboard']}/?range=15m")
+    said = page.locator(".rail .live")
+    within(20, "the word that the stream is lost", lambda: "lost" in said.inner_text())
+    panel = page.locator("[data-testid=panel-traffic][data-state=data]")
+    before = panel.get_attribute("data-last")
+    within(20, "a new point without the stream", lambda: panel.get_attribute("data-last") != before)
+    page.unroute("**/api/backbeat/v1/live*")
+    within(20, "the stream again", lambda: "is-live" in (said.get_attribute("class") or ""))
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("path", ["/?range=15m&compare=1d", "/signal/response_time?range=15m"])
+def test_nothing_is_inaccessible_and_nothing_jumps(demo: Demo, page: Page, path: str, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(demo.addresses["Dashboard"] + path)
+    page.locator("[data-testid^=panel-][data-state=data] canvas").first.wait_for()
+    page.wait_for_timeout(1500)
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    assert [
+        (one["id"], [node["target"] for node in one["nodes"]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ] == []
+    shift = page.evaluate(LAYOUT_SHIFT)
+    assert shift <= 0.02
+    page.emulate_media(color_scheme="dark")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ function line(route: string, values: (number | null)[], query = 0): Line {
   return { key: `${query}/${route}`, name: route, metric: { route }, query, values };
 }
 function rows(lowIsBad: boolean, ...lines: Line[]): string[] {
-  return contributors({ times: [1, 2, 3, 4], lines }, "route", lowIsBad).map((row) => row.name);
+  return contributors({ times: [1, 2, 3, 4], lines }, lowIsBad).map((row) => row.name);
 }
 
 test("the worst of now come first; what has ended comes last", () => {
@@ -16,7 +16,7 @@ test("the worst of now come first; what has ended comes last", () => {
 });
 
 test("a row has its worst value and how much of it there is", () => {
-  const found = contributors({ times: [1, 2], lines: [line("/a", [5, 2]), line("/a", [30, 40], 1)] }, "route", false);
+  const found = contributors({ times: [1, 2], lines: [line("/a", [5, 2]), line("/a", [30, 40], 1)] }, false);
   expect(found).toMatchObject([{ name: "/a", now: 2, worst: 5, amount: 40 }]);
 });
 

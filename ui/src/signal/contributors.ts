@@ -13,11 +13,11 @@ export interface Contributor {
 }
 
 /** The worst ten by their newest value. Query 0 holds the values, query 1 the amounts. */
-export function contributors(lines: Lines | null, label: string, lowIsBad: boolean): Contributor[] {
+export function contributors(lines: Lines | null, lowIsBad: boolean): Contributor[] {
   const amounts = new Map<string, number>();
   for (const line of lines?.lines ?? []) {
     const value = newest(line);
-    if (line.query === 1 && value !== null) amounts.set(line.metric[label] ?? "", value);
+    if (line.query === 1 && value !== null) amounts.set(line.name, value);
   }
   const sign = lowIsBad ? -1 : 1;
   return (lines?.lines ?? [])
@@ -25,11 +25,11 @@ export function contributors(lines: Lines | null, label: string, lowIsBad: boole
     .map((line) => {
       const known = line.values.filter((value) => value !== null);
       return {
-        name: line.metric[label] ?? "(none)",
+        name: line.name,
         line,
         now: newest(line),
         worst: lowIsBad ? Math.min(...known) : Math.max(...known),
-        amount: amounts.get(line.metric[label] ?? "") ?? null,
+        amount: amounts.get(line.name) ?? null,
       };
     })
     .filter((row) => Number.isFinite(row.worst))
