@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from alert_story import MINUTE, REFUSED, START, Inbox, Story, config, equal
+from alert_story import HOUR, MINUTE, REFUSED, START, Inbox, Story, config, equal
 from starlette.applications import Starlette
 
 from backbeat.alerting import Search
@@ -51,6 +51,21 @@ async def test_an_alerts_life_is_found_by_labels_text_and_time(story: Story) -> 
     assert [e.kind for e in await _events(story, since_ms=START, until_ms=START + 1)] == [
         "grouped", "firing", "grouped", "firing",
     ]  # fmt: skip
+
+
+async def test_the_history_is_kept_for_a_year_and_no_longer(story: Story) -> None:
+    assert story.alerting.events_kept_ms >= 365 * 24 * HOUR
+    await story.fire(story.alert("Old"))
+    await story.pass_time(MINUTE)
+    story.now_ms += 364 * 24 * HOUR
+    await story.fire(story.alert("New"))
+    await story.alerting.tick()
+    assert {event.labels.get("alertname") for event in await _events(story)} >= {"Old", "New"}
+    story.now_ms += 3 * 24 * HOUR
+    await story.alerting.tick()
+    await story.alerting.settled()
+    assert {event.labels.get("alertname") for event in await _events(story, text="new")} == {"New"}
+    assert await _events(story, text="old", until_ms=START + HOUR) == []
 
 
 async def test_pages_together_hold_every_event_once(story: Story) -> None:

@@ -23,6 +23,9 @@ external_url: https://b.example.org
 fsync_interval: 0s
 retention_time: 90d
 retention_size: 10GB
+alert_history: 2y
+own_alerts: false
+silence_warning: 0s
 host_collector: false
 host_interval: 15s
 query_timeout: 30s
@@ -43,6 +46,9 @@ links: {Wiki: "https://wiki/"}
         fsync_interval_ms=0,
         retention_time_ms=90 * 86_400_000,
         retention_size_bytes=10 << 30,
+        alert_history_ms=2 * 365 * 86_400_000,
+        own_alerts=False,
+        silence_warning_ms=0,
         host_collector=False,
         host_interval_ms=15_000,
         query_timeout_ms=30_000,
@@ -87,6 +93,7 @@ rate_limit: {{interval: 500ms, burst: 20}}
     [
         ({"backbeat": "retention: 5d\n"}, "did you mean `retention_time` or `retention_size`?"),
         ({"backbeat": "query_timeout: 0s\n"}, "expected more than 0"),
+        ({"backbeat": "alert_history: 0s\n"}, "expected more than 0"),
         ({"backbeat": "external_url: b.example.org\n"}, "the URL has no scheme"),
         ({"web": "basic_auth_users: {admin: password}\n"}, "no bcrypt hash"),
         ({"web": "tls_server_config: {cert_file: a.pem}\n"}, "missing one of key or key_file"),
