@@ -16,6 +16,7 @@ RUNS = (
     ("ingest", "--targets", "500", "--interval", "15", "--warm-up", "60", "--seconds", "90"),
     ("storage_figures",),
     ("alerting",),
+    ("pages",),
     ("breach",),
 )
 
