@@ -7,6 +7,7 @@ import sys
 
 RUNS = (
     ("queries",),
+    ("loop_delay",),
     ("rules",),
     ("cardinality",),
     ("ingest", "--seconds", "240", "--restart"),

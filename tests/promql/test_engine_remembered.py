@@ -125,6 +125,34 @@ def test_a_refresh_reads_only_what_is_new(tmp_path: Path) -> None:
     storage.close()
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        *QUERIES,
+        "count_values('v', requests_total)",
+        "quantile(0.5, rate(requests_total[1m]))",
+        "topk(scalar(count(requests_total) or vector(1)), requests_total)",
+        "sum(absent_over_time(requests_total[20s]))",
+        "sum(requests_total or vector(1))",
+        "sum(requests_total @ start())",
+    ],
+)
+def test_a_range_that_begins_before_all_data(query: str, tmp_path: Path) -> None:
+    clock = [START]
+    storage = open_storage(tmp_path / "data", StorageOptions(), lambda: clock[0])
+    cohort = storage.cohort("scrape")
+    columns = cohort.columns(SERIES)
+    for row in range(30):
+        clock[0] = START + 10 * row * SECOND
+        cohort.append(clock[0], columns, np.arange(len(SERIES)) * float(row))
+    for start in (START - 500_000, START - 5_000, START, START + 1):
+        for end in (start, START - 1000, START, clock[0]):
+            if end >= start:
+                found = Engine(storage, watched=storage).range(query, start, end, 10 * SECOND)
+                _assert_equal(found, Engine(storage).range(query, start, end, 10 * SECOND), query)
+    storage.close()
+
+
 @given(
     st.lists(
         st.one_of(

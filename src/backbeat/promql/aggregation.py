@@ -12,12 +12,21 @@ import numpy as np
 from backbeat.model import gotext
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
-from backbeat.promql.ast import Aggregate
+from backbeat.promql.ast import (
+    Aggregate,
+    Call,
+    MatrixSelector,
+    NumberLiteral,
+    RangeMode,
+    StringLiteral,
+    VectorSelector,
+)
 from backbeat.promql.evaluation import Evaluation, fail, unwrapped
 from backbeat.promql.kernels import aggregates
 from backbeat.promql.kernels.aggregates import Groups
 from backbeat.promql.label_hash import sample_offset
 from backbeat.promql.names import is_label_name
+from backbeat.promql.range_functions import RANGE_FUNCTIONS
 from backbeat.promql.vector import Grid, Vector, empty_vector
 
 Kernel = Callable[[Groups, Float64s, Bools], Float64s | Int64s]
@@ -36,6 +45,34 @@ _MAX_INT64, _MIN_INT64 = 9.223372036854775807e18, -9.223372036854775808e18
 
 
 def aggregate(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
+    """Steps before the oldest sample of all have no result, and are not computed."""
+    before = (ev.oldest_ms - grid.start_ms - 1) // grid.step_ms + 1
+    if before <= 0 or not _is_of_samples(node):
+        return _aggregate(ev, node, grid)
+    before = min(before, grid.size - 1)
+    found = _aggregate(ev, node, grid.part(slice(before, grid.size)))
+    shape = (len(found.labels), grid.size)
+    values, present = np.zeros(shape), np.zeros(shape, bool)
+    values[:, before:], present[:, before:] = found.values, found.present
+    return Vector(found.labels, values, present, found.nameless)
+
+
+def _is_of_samples(node: Aggregate) -> bool:
+    """Whether it aggregates a selector, or a function of ranges, that sees no sample after its step."""
+    if node.param is not None and not isinstance(node.param, NumberLiteral | StringLiteral):
+        return False
+    expr = unwrapped(node.expr)
+    if isinstance(expr, Call) and expr.function in RANGE_FUNCTIONS and expr.function != "absent_over_time":
+        expr = next((arg.selector for arg in expr.args if isinstance(arg, MatrixSelector)), expr)
+    return (
+        isinstance(expr, VectorSelector)
+        and expr.at is None
+        and expr.offset is None
+        and expr.mode is RangeMode.PLAIN
+    )
+
+
+def _aggregate(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
     if node.op == "count_values":
         return _count_values(ev, node, grid)
     param = ev.scalar(node.param, grid) if node.param is not None else np.zeros(grid.size)

@@ -185,6 +185,7 @@ class Engine:
             names={},
             remembered=None,
             lookback_ms=self.limits.lookback_ms if lookback_ms is None else lookback_ms,
+            oldest_ms=-(2**62) if self._watched is None else self._watched.oldest_ms,
         )
 
     @staticmethod

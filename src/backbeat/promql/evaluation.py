@@ -49,6 +49,8 @@ class Evaluation:
     notes: NoteTaker
     operators: Mapping[type, Operator]
     lookback_ms: int
+    oldest_ms: int
+    """no sample is older"""
     densities: Densities
     frames: Frames
     lists: LabelLists

@@ -41,6 +41,11 @@ class Watched(Protocol):
         """
         ...
 
+    @property
+    def oldest_ms(self) -> int:
+        """No sample is older; there may be none as old."""
+        ...
+
     def at_hand(self, matchers: Sequence[Matcher], start_ms: int) -> int | None:
         """How many series a read from `start_ms` on gives, where it would take well under a ms; else None."""
         ...

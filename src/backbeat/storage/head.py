@@ -82,6 +82,8 @@ class Head:
         self.options = options
         self.now = now
         self.newest_ms = -(2**63)
+        self.oldest_written_ms = 2**63 - 1
+        """no sample ever written here was older"""
         self.next_cohort = 1
         self.next_layout = 1
         self.layout_segments: dict[int, int] = {}
@@ -226,6 +228,8 @@ class Head:
             self.segment_newest[segment] = newest_ms
         if newest_ms > self.newest_ms:
             self.newest_ms = newest_ms
+        if oldest_ms < self.oldest_written_ms:
+            self.oldest_written_ms = oldest_ms
 
     def append_in_order(
         self, cohort: HeadCohort, layout: Layout, timestamp_ms: int, values: Float64s

@@ -97,6 +97,11 @@ class Storage:
         with self._head.lock:
             return self._head.written.since(mark)
 
+    @property
+    def oldest_ms(self) -> int:
+        """No sample is older; there may be none as old."""
+        return min(self._head.oldest_written_ms, self._blocks.oldest_ms)
+
     def at_hand(self, matchers: Sequence[Matcher], start_ms: int) -> int | None:
         """How many series a read from `start_ms` on gives, where it takes well under a ms; else None."""
         return self._selector.at_hand(matchers, start_ms)
