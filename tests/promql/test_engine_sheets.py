@@ -123,3 +123,18 @@ def assert_same(found: Answer, expected: Answer) -> None:
     assert list(one.labels) == list(two.labels)
     np.testing.assert_array_equal(one.present, two.present)
     np.testing.assert_allclose(one.values[one.present], two.values[two.present], rtol=1e-12)
+
+
+def test_a_late_sample_of_a_series_that_only_a_block_has(tmp_path: Path) -> None:
+    options = StorageOptions(out_of_order_window_ms=600_000)
+    series, moments = TARGETS[2], (START, START - 5000)
+    storage = open_storage(tmp_path, options, lambda: START)
+    storage.append_samples(series, np.array(moments[:1]), np.array([1.0]))
+    storage.flush()
+    storage.close()
+    storage = open_storage(tmp_path, options, lambda: START)
+    storage.select(parse_selector("x_total"), 0, START)
+    storage.append_samples(series, np.array(moments[1:]), np.array([2.0]))
+    (block,) = storage.select(parse_selector("x_total"), 0, START)
+    assert block.times.tolist() == sorted(moments)
+    storage.close()

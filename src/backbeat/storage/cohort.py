@@ -59,8 +59,9 @@ class HeadCohort:
         self.changes = 0
         """counts what was stored or deleted"""
         self.newest_ms = -(2**63)
+        """of what was stored, or is in blocks"""
         self.rewrites = 0
-        """counts what was stored before its newest sample"""
+        """counts what was stored before `newest_ms`"""
         self.closed = False
         self.is_sparse = False
         """whether most cells of the last chunk were empty"""
@@ -125,6 +126,10 @@ class HeadCohort:
             end = min(count, at + len(chunk.times) - chunk.count)
             chunk.append_rows(times[at:end], slots, matrix[at:end])
             at = end
+
+    def expect_after(self, newest_ms: int) -> None:
+        """Samples up to this time may be in blocks, which the cohort does not know of after a restart."""
+        self.newest_ms = max(self.newest_ms, newest_ms)
 
     def _note_append(self, oldest_ms: int, newest_ms: int) -> None:
         self.changes += 1

@@ -212,6 +212,8 @@ class Selector:
         """
         # Memory first, as in `parts`.
         with self._head.lock:
+            for each in fresh:
+                each.cohort.expect_after(self._blocks.newest_ms)
             looks = [
                 (each, each.cohort.changes, each.cohort.rewrites, each.cohort.chunks()) for each in fresh
             ]
