@@ -4,12 +4,15 @@ import type { Lines } from "./lines";
 
 /** A table with a time column (RFC 3339) and a column a line. */
 export function csvOf(lines: Lines): string {
+  const head = ["time", ...lines.lines.map((line) => line.name)];
+  const rows = lines.times.map((time, cell) => [new Date(time * 1000).toISOString(), ...lines.lines.map((line) => String(line.values[cell] ?? ""))]);
+  return csvText([head, ...rows]);
+}
+
+/** Rows of cells, quoted where they must be. */
+export function csvText(rows: readonly (readonly string[])[]): string {
   const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const head = ["time", ...lines.lines.map((line) => quoted(line.name))].join(",");
-  const rows = lines.times.map((time, cell) =>
-    [new Date(time * 1000).toISOString(), ...lines.lines.map((line) => line.values[cell] ?? "")].join(","),
-  );
-  return [head, ...rows].join("\n") + "\n";
+  return rows.map((row) => row.map(quoted).join(",")).join("\n") + "\n";
 }
 
 export interface Picture {

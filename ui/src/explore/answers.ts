@@ -2,6 +2,7 @@
 
 import { ApiError, queryInstant, queryRange } from "../api/client";
 import type { LabelSet, MatrixSeries, QueryData } from "../api/types";
+import { csvText } from "../charts/export";
 import { seriesText, type Lines } from "../charts/lines";
 import { edges, type TimeWindow } from "../charts/window";
 import { parseValue } from "../lib/format";
@@ -112,7 +113,5 @@ export function labelNames(rows: readonly TableRow[]): string[] {
 
 export function csvOf(rows: readonly TableRow[]): string {
   const names = labelNames(rows);
-  const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const lines = rows.map((row) => [...names.map((name) => row.metric[name] ?? ""), row.value].map(quoted).join(","));
-  return [[...names, "value"].join(","), ...lines].join("\n") + "\n";
+  return csvText([[...names, "value"], ...rows.map((row) => [...names.map((name) => row.metric[name] ?? ""), row.value])]);
 }
