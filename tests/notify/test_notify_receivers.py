@@ -29,7 +29,7 @@ from backbeat.config.chats import (
     TelegramConfig,
     WechatConfig,
 )
-from backbeat.config.http_client import HTTPClient, SecretSource
+from backbeat.config.http_client import HTTPClient, OAuth2, SecretSource
 from backbeat.config.pagers import (
     IncidentioConfig,
     JiraConfig,
@@ -193,6 +193,22 @@ async def test_redirects_keep_the_message_or_are_refused(session: ClientSession,
     caught = await channel.send(message())
     assert (caught.ok, caught.retry) == (False, False)
     assert "link-local" in caught.detail
+
+
+async def test_a_token_by_oauth2_is_sent_and_never_shown(session: ClientSession, server: Server) -> None:
+    login = OAuth2("backbeat", f"{server.url}/token", secret())
+    (channel,) = build(session, WebhookConfig(secret(f"{server.url}/hook"), http=HTTPClient(oauth2=login)))
+    server.answers = [(200, {"access_token": "tok-canary"}), (500, "no Bearer tok-canary"), (200, "")]
+    refused = await channel.send(message())
+    assert (refused.retry, refused.detail) == (True, "HTTP status 500: no <secret>")
+    assert (await channel.send(message())).ok
+    assert [path for _, path, _ in server.got] == ["/token", "/hook", "/hook"]
+    server.answers = [(400, CANARY)]
+    (other,) = build(
+        session, WebhookConfig(secret(server.url), http=HTTPClient(oauth2=replace(login, scopes=("s",))))
+    )
+    denied = await other.send(message())
+    assert (denied.retry, denied.detail) == (True, "oauth2: the token_url answered HTTP status 400")
 
 
 async def test_pagerduty_v1_is_asked_again_after_403(session: ClientSession, server: Server) -> None:
