@@ -5,15 +5,26 @@ import { recall, remember } from "./memory";
 export type Theme = "dark" | "light";
 
 const KEY = "backbeat.theme";
+const DRAWN_WITHIN_MS = 800;
 const system = matchMedia("(prefers-color-scheme: light)");
 
 class ThemeChoice {
   chosen = $state<Theme | null>(kept());
   fromSystem = $state<Theme>(system.matches ? "light" : "dark");
-  readonly current = $derived<Theme>(this.chosen ?? this.fromSystem);
+  /** paper is white */
+  printing = $state(false);
+  readonly current = $derived<Theme>(this.printing ? "light" : (this.chosen ?? this.fromSystem));
 
   constructor() {
     system.addEventListener("change", () => (this.fromSystem = system.matches ? "light" : "dark"));
+  }
+
+  /** Print, once all charts are drawn for paper. */
+  async print(): Promise<void> {
+    this.printing = true;
+    await new Promise((drawn) => setTimeout(drawn, DRAWN_WITHIN_MS));
+    print();
+    this.printing = false;
   }
 
   toggle(): void {
