@@ -162,7 +162,7 @@ async def _watch(session: aiohttp.ClientSession, waits: list[float]) -> None:
 
 
 async def _ready(session: aiohttp.ClientSession) -> None:
-    for _ in range(400):
+    for _ in range(2400):
         with suppress(aiohttp.ClientError):
             async with session.get("/-/ready") as answer:
                 if answer.status == 200:

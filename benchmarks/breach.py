@@ -118,7 +118,7 @@ async def _serve(own: Path, stack: AsyncExitStack) -> None:
     stack.push_async_callback(child.wait)
     stack.callback(child.kill)
     async with ClientSession() as session:
-        for _ in range(600):
+        for _ in range(2400):
             try:
                 async with session.get(f"http://127.0.0.1:{port}/-/ready") as answer:
                     if answer.status == 200:

@@ -262,7 +262,7 @@ class Side:
 
     async def _ready(self) -> None:
         async with aiohttp.ClientSession() as session:
-            for _ in range(600):
+            for _ in range(1200):
                 with suppress(aiohttp.ClientError):
                     async with session.get(f"{self.url}/-/ready") as answer:
                         if answer.status == 200:
