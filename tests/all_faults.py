@@ -1,4 +1,4 @@
-"""`make torture`: every fault test at full size; prints the counts. Takes about half an hour."""
+"""`make torture`: every fault test at full size; prints the counts. Takes about two hours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RUNS = (
-    ("faults/kill_server.py", "--kills", "200", "--seed", "1"),
+    ("faults/kill_server.py", "--kills", "1000", "--seed", "1"),
     ("alerting/kill_notify.py", "--kills", "1000", "--seed", "1"),
     ("alerting/alerting_faults.py", "--seed", "1"),
     ("rules/restarts.py", "--restarts", "500", "--seed", "1"),
@@ -18,6 +18,7 @@ RUNS = (
     ("faults/damage.py", "--cases", "10000", "--seed", "1"),
     ("faults/damage_state.py", "--cases", "1000", "--seed", "1"),
     ("faults/full_disk.py", "--fills", "20", "--seed", "1"),
+    ("faults/bad_disk.py", "--times", "10", "--seed", "1"),
 )
 
 

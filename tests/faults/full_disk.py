@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import http.server
 import json
+import os
 import random
 import signal
 import subprocess
@@ -32,6 +33,7 @@ from kill_server import SERIES, Ledger, Server, Target, Targets, write_request
 DISK_BYTES = 12 << 20
 RESUMES_WITHIN_S = 10
 PATIENCE_S = 30
+START_PATIENCE_S = 100
 PROMETHEUS = """\
 global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 500ms}}
 rule_files: [rules.yml]
@@ -113,6 +115,7 @@ class ServerOnDisk(Server):
         self.log = (root / "log").open("ab")
         super().__init__(root, target_port)
         self.data = disk / "data"
+        self.environment: dict[str, str] = {}
         (self.config / "prometheus.yml").write_text(PROMETHEUS.format(port=target_port))
         (self.config / "rules.yml").write_text(RULES)
         (self.config / "alertmanager.yml").write_text(ALERTMANAGER.format(port=receiver_port))
@@ -120,9 +123,12 @@ class ServerOnDisk(Server):
     def begin(self) -> None:
         command = [sys.executable, "-m", "backbeat", "serve", str(self.config), "--data", str(self.data)]
         self.server = subprocess.Popen(
-            [*command, "--listen", f"127.0.0.1:{self.port}"], stdout=self.log, stderr=self.log
+            [*command, "--listen", f"127.0.0.1:{self.port}"],
+            stdout=self.log,
+            stderr=self.log,
+            env={**os.environ, **self.environment},
         )
-        assert wait_for(self._is_ready), Path(self.log.name).read_text()[-2000:]
+        assert wait_for(self._is_ready, START_PATIENCE_S), Path(self.log.name).read_text()[-2000:]
 
     def end(self) -> None:
         self.server.send_signal(signal.SIGKILL)

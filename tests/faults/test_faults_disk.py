@@ -1,5 +1,6 @@
-"""One full disk under the real server; `make torture` fills it twenty times."""
+"""One full, read-only and slow disk each under the real server; `make torture` makes them often."""
 
+import bad_disk
 import full_disk
 import pytest
 
@@ -10,6 +11,17 @@ def test_a_full_disk_refuses_samples_keeps_alerting_and_recovers_by_itself() -> 
         report = full_disk.run(fills=1, seed=3, longest_full_s=1)
     except PermissionError as refusal:
         pytest.skip(f"this user cannot mount a small disk: {refusal}")
+    assert report.faults == []
+    assert report.refused > 0
+    assert report.told > 0
+
+
+@pytest.mark.timeout(120)
+def test_a_read_only_and_a_slow_disk_and_no_descriptors_keep_alerting_and_lose_nothing() -> None:
+    try:
+        report = bad_disk.run(times=1, seed=3, longest_s=0.5)
+    except FileNotFoundError as missing:
+        pytest.skip(str(missing))
     assert report.faults == []
     assert report.refused > 0
     assert report.told > 0

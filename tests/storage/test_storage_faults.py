@@ -8,6 +8,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from storage_model import Samples, as_samples
 from backbeat.model.appender import StorageUnavailable
 from backbeat.model.errors import WorldFailure
 from backbeat.model.labels import Labels
-from backbeat.storage import Storage, StorageOptions, open_storage
+from backbeat.storage import Storage, StorageOptions, open_storage, wal
 
 SERIES = [Labels.of(__name__="m", n=str(number)) for number in range(5)]
 NOW_MS = 10**12
@@ -231,6 +232,31 @@ def test_after_a_failed_fsync_nothing_is_acknowledged_until_all_is_written_anew(
     storage = opened(tmp_path)
     assert everything(storage) == after
     assert count(after) == 30
+    storage.close()
+
+
+def test_what_waits_for_a_slow_fsync_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = opened(tmp_path)
+    monkeypatch.setattr(wal, "_MOST_UNSYNCED_BYTES", 500)
+    began, may_end = Event(), Event()
+
+    def slow_fsync(descriptor: int) -> None:
+        began.set()
+        assert may_end.wait(30)
+
+    monkeypatch.setattr(os, "fsync", slow_fsync)
+    rows(storage, 1, 3)
+    syncing = Thread(target=storage.sync)
+    syncing.start()
+    assert began.wait(30)
+    with pytest.raises(StorageUnavailable, match=r"the disk is slow, .* retrying later helps"):
+        rows(storage, 4, 100)
+    may_end.set()
+    syncing.join()
+    kept = everything(storage)
+    newest = max(at for own in kept.values() for at in own) // 1000
+    rows(storage, newest + 1, 20)
+    assert count(everything(storage)) == count(kept) + 100
     storage.close()
 
 

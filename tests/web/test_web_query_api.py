@@ -15,7 +15,7 @@ from backbeat.model.errors import BackbeatError
 from backbeat.promql.engine import Engine
 from backbeat.promql.local import LocalQuerier
 from backbeat.web.params import MAX_TIME_MS, BadParameter, Parameters, parse_time
-from backbeat.web.query_api import QueryAPI
+from backbeat.web.query_api import QueryAPI, unescape_label_name
 from backbeat.web.responses import on_error
 
 
@@ -140,3 +140,19 @@ def test_times_and_numbers() -> None:
     assert params.duration_ms("half") == 500
     assert params.limit() == np.iinfo(np.int64).max
     assert params.count("n") is None
+
+
+@pytest.mark.parametrize(
+    ("escaped", "name"),
+    [
+        ("http_code", "http_code"),
+        ("U__http_2e_code", "http.code"),
+        ("U__a__b", "a_b"),
+        ("U___1f3b5_", "\U0001f3b5"),
+        pytest.param("U__zz_zz", "U__zz_zz", id="no hexadecimal number"),
+        pytest.param("U__a_", "U__a_", id="no end"),
+        pytest.param("U___d800_", "U___d800_", id="half a character"),
+    ],
+)
+def test_label_names_are_unescaped_as_prometheus_does(escaped: str, name: str) -> None:
+    assert unescape_label_name(escaped) == name

@@ -92,6 +92,8 @@ class WriteAheadLog:
 
     def append(self, batch: bytes) -> None:
         """Write one batch of records, and before it the definitions. Raises StorageUnavailable."""
+        if self._log.unsynced_bytes > _MOST_UNSYNCED_BYTES:
+            self._await_slow_disk()
         with self._lock:
             try:
                 self._make_writable()
@@ -107,10 +109,19 @@ class WriteAheadLog:
             if self.unavailable:
                 log.warning("%s: the disk takes writes again", self.directory)
                 self.unavailable = ""
-        if self._sync_always or self._log.unsynced_bytes > _MOST_UNSYNCED_BYTES:
+        if self._sync_always:
             self.sync()
             if self._lost_sync:
                 raise StorageUnavailable(f"{self.directory}: {self.unavailable}; retrying helps once it does")
+
+    def _await_slow_disk(self) -> None:
+        """Memory for what is not safe yet is bounded. Raises StorageUnavailable during an fsync."""
+        if self._sync_lock.locked():
+            raise StorageUnavailable(
+                f"{self.directory}: the disk is slow, {self._log.unsynced_bytes} bytes wait for its fsync;"
+                " retrying later helps"
+            )
+        self.sync()
 
     def sync(self) -> None:
         """Make everything that was appended before this call safe from a power cut."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ from backbeat.web.render import render_answer
 from backbeat.web.responses import json_body, success
 
 BOTH = ["GET", "POST"]
+_PIECE = re.compile(r"[^_]+|__|_([0-9a-fA-F]{1,5})_")
+_ESCAPED = re.compile(f"(?:{_PIECE.pattern})*")
 BEGINNING_MS = -(2**62)
 END_MS = 2**62
 Found = TypeVar("Found")
@@ -98,7 +101,7 @@ class QueryAPI:
 
     async def label_values(self, request: Request) -> Response:
         params = await Parameters.of(request)
-        name = _unescape_label_name(request.path_params["name"])
+        name = unescape_label_name(request.path_params["name"])
         if not name:
             raise BadParameter('invalid label name: ""')
         limit = params.limit()
@@ -191,16 +194,20 @@ def _window(params: Parameters) -> tuple[int, int]:
     return params.time_ms("start", BEGINNING_MS), params.time_ms("end", END_MS)
 
 
-def _unescape_label_name(name: str) -> str:
-    """`U__http_2e_code` names `http.code`, as Prometheus escapes UTF-8 names in URLs."""
-    if not name.startswith("U__"):
+def unescape_label_name(name: str) -> str:
+    """`U__http_2e_code` names `http.code`, as Prometheus escapes UTF-8 names in URLs.
+
+    A name that is not escaped like that stands for itself.
+    """
+    if not name.startswith("U__") or not _ESCAPED.fullmatch(name, 3):
         return name
-    pieces = name[3:].replace("__", "\0").split("_")
-    text = pieces[0]
-    for index, piece in enumerate(pieces[1:]):
-        is_code = index % 2 == 0
-        text += chr(int(piece, 16)) if is_code and piece else piece
-    return text.replace("\0", "_")
+    text = ""
+    for piece in _PIECE.finditer(name, 3):
+        code = int(piece[1], 16) if piece[1] else 0
+        if 0xD800 <= code < 0xE000:
+            return name
+        text += chr(code) if piece[1] else piece[0].replace("__", "_")
+    return text
 
 
 def _stats(params: Parameters, answer: Answer, began: float) -> bytes:
