@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -53,6 +54,13 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def allow_descriptors() -> None:
+    """As many open files and connections as the system lets this process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class WebServer(uvicorn.Server):
     """Uvicorn without signal handlers of its own: the server's owner says when to stop."""
 
@@ -68,6 +76,7 @@ async def serve(config_dir: Path, data: Path, host: str, port: int) -> None:
     tls = config.web.tls if config.web else None
     context = server_context(tls) if tls else None
     say_warnings(config)
+    allow_descriptors()
     listener = bind(host, port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -9,8 +9,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import torture
 from storage_model import Samples, as_samples
@@ -374,3 +376,16 @@ def test_a_merge_keeps_a_block_whose_bytes_the_disk_refused(
     kept = list((tmp_path / "quarantine").glob("block-*/chunks"))
     assert len(kept) == 1
     assert kept[0].stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("kind", "warns"), [("nfs4", True), ("cifs", True), ("ext4", False), ("overlay", False)]
+)
+def test_a_directory_on_the_network_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str, warns: bool
+) -> None:
+    mounts = [("/", "ext4"), (str(tmp_path), kind), ("/elsewhere", "nfs")]
+    found = [SimpleNamespace(mountpoint=place, fstype=each) for place, each in mounts]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: found)
+    opened(tmp_path).close()
+    assert ("is on a file system of the network" in caplog.text) == warns

@@ -8,10 +8,13 @@ import os
 import shutil
 from pathlib import Path
 
+import psutil
+
 log = logging.getLogger(__name__)
 
 DELETING = ".deleting"
 WRITING = ".writing"
+_OF_THE_NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "ceph", "glusterfs")
 
 
 def fsync_path(path: Path) -> None:
@@ -29,6 +32,15 @@ def make_directory(path: Path) -> None:
     make_directory(path.parent)
     path.mkdir(exist_ok=True, mode=0o700)
     fsync_path(path.parent)
+
+
+def network_file_system(path: Path) -> str:
+    """The kind of file system that holds an existing path, if it is one of the network; else empty."""
+    mounts = [
+        mount for mount in psutil.disk_partitions(all=True) if path.resolve().is_relative_to(mount.mountpoint)
+    ]
+    kind = max(mounts, key=lambda mount: len(mount.mountpoint)).fstype if mounts else ""
+    return kind if kind.startswith(_OF_THE_NETWORK) else ""
 
 
 def write_durably(path: Path, content: bytes) -> None:

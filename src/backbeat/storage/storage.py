@@ -6,6 +6,7 @@ Threads: appends come from one thread, selects from any, `maintain` from another
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import shutil
 from collections.abc import Hashable, Sequence
@@ -28,7 +29,7 @@ from backbeat.storage.compaction import snapshot_parts
 from backbeat.storage.cutting import head_snapshot
 from backbeat.storage.deletion import delete_from_head
 from backbeat.storage.exemplars import ExemplarRing
-from backbeat.storage.files import Quarantine, fsync_path, make_directory, size_of
+from backbeat.storage.files import Quarantine, fsync_path, make_directory, network_file_system, size_of
 from backbeat.storage.handle import CohortHandle
 from backbeat.storage.head import Head
 from backbeat.storage.irregular import append_samples
@@ -41,6 +42,8 @@ from backbeat.storage.replay import ReplayReport, replay
 from backbeat.storage.selecting import Selector
 from backbeat.storage.stats import Health, StorageStats, cardinality
 from backbeat.storage.wal import WriteAheadLog, last_number
+
+log = logging.getLogger(__name__)
 
 
 class Storage:
@@ -310,6 +313,13 @@ def open_storage(directory: Path, settings: StorageOptions, now: Now) -> Storage
 
 
 def _open(directory: Path, settings: StorageOptions, now: Now, lock: DirectoryLock) -> Storage:
+    if kind := network_file_system(directory):
+        log.warning(
+            "data directory %s is on a file system of the network (%s), which may lie about locks and fsync:"
+            " samples can be lost; put it on a local disk",
+            directory,
+            kind,
+        )
     quarantine = Quarantine(directory / "quarantine")
     blocks = BlockStore(directory / "blocks", quarantine)
     logs = directory / "wal"
