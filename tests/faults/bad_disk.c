@@ -1,7 +1,8 @@
 /* A disk that misbehaves below one directory, for a process that is started with LD_PRELOAD.
 
-   BAD_DISK is the directory, BAD_DISK_MODE a file whose first byte says how it is just now:
-   'r' read-only (EROFS for whatever would change it), 's' five seconds for every fsync, else well. */
+   BAD_DISK is the directory, BAD_DISK_MODE a file of two bytes. The first says how the disk is just now:
+   'r' read-only (EROFS for whatever would change it), 's' five seconds for every fsync, else well.
+   The second counts the slow fsyncs that are under way. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,12 +16,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static volatile const char *mode;
+static volatile char *mode;
 static const char *disk;
 
 __attribute__((constructor)) static void begin(void) {
-    int file = ((int (*)(const char *, int))dlsym(RTLD_NEXT, "open"))(getenv("BAD_DISK_MODE"), O_RDONLY);
-    mode = mmap(NULL, 1, PROT_READ, MAP_SHARED, file, 0);
+    int file = ((int (*)(const char *, int))dlsym(RTLD_NEXT, "open"))(getenv("BAD_DISK_MODE"), O_RDWR);
+    mode = mmap(NULL, 2, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     disk = getenv("BAD_DISK");
     close(file);
 }
@@ -75,10 +76,17 @@ ON_PATH(rmdir, , )
 ON_PATH(mkdir, C mode_t, C rights, mode_t rights)
 ON_PATH(rename, C const char *, C target, const char *target)
 
-#define SYNC(name)                                                         \
-    int name(int file) {                                                   \
-        if (mode && *mode == 's' && is_on_disk(file)) sleep(5);            \
-        return REAL(int, name, int)(file);                                 \
+static void wait_if_slow(int file) {
+    if (!mode || *mode != 's' || !is_on_disk(file)) return;
+    __atomic_add_fetch(&mode[1], 1, __ATOMIC_SEQ_CST);
+    sleep(5);
+    __atomic_sub_fetch(&mode[1], 1, __ATOMIC_SEQ_CST);
+}
+
+#define SYNC(name)                         \
+    int name(int file) {                   \
+        wait_if_slow(file);                \
+        return REAL(int, name, int)(file); \
     }
 SYNC(fsync)
 SYNC(fdatasync)

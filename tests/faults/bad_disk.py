@@ -67,6 +67,10 @@ class Stage:
         with self._mode.open("r+b") as file:
             file.write(mode.encode())
 
+    def is_syncing(self) -> bool:
+        """Whether a slow fsync is under way."""
+        return self._mode.read_bytes()[1] > 0
+
     def push_alert(self) -> str:
         self._pushed += 1
         name = f"Pushed{self._pushed}"
@@ -89,7 +93,7 @@ def stage() -> Iterator[Stage]:
         library, mode, disk = root / "bad_disk.so", root / "mode", root / "disk"
         source = Path(__file__).with_suffix(".c")
         subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-        mode.write_bytes(b"w")
+        mode.write_bytes(b"w\0")
         disk.mkdir()
         ports = []
         for handler in (Target, Receiver):
@@ -133,16 +137,15 @@ def slow(on: Stage, lasts_s: float) -> Iterator[str]:
     on.be("s")
     Receiver.told.clear()
     name = on.push_alert()
-    until = time.monotonic() + 5 + lasts_s
-    while time.monotonic() < until:
-        began = time.monotonic()
-        if (status := on.write()) != 204:
-            yield f"a slow disk answers {status}"
-        if on.server.target() != ("up", ""):
-            yield f"scraping stops on a slow disk: {on.server.target()}"
-        if time.monotonic() - began > 4:
-            yield "a slow disk holds up the server"
-        time.sleep(0.1)
+
+    def is_taken_meanwhile() -> bool:
+        return on.is_syncing() and on.write() == 204 and on.is_syncing()
+
+    if not wait_for(is_taken_meanwhile):
+        yield f"no sample was taken during a slow fsync: {on.write.statuses[-5:]}"
+    time.sleep(lasts_s)
+    if not wait_for(lambda: on.server.target() == ("up", "")):
+        yield f"scraping stops on a slow disk: {on.server.target()}"
     if not wait_for(lambda: name in Receiver.told):
         yield "an alert did not arrive from a slow disk"
 
