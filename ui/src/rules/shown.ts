@@ -1,7 +1,7 @@
 // Which rules the page shows, and the newest values of recording rules.
 
 import { queryVector } from "../api/client";
-import type { Rule, RuleGroup } from "../api/types";
+import type { Rule, RuleGroup, VectorSample } from "../api/types";
 import { parseValue } from "../lib/format";
 
 export const KINDS = ["firing", "pending", "failing", "alerting", "recording"] as const;
@@ -45,23 +45,28 @@ export interface Recorded {
   max: number;
 }
 
+/** names in one query; all names of a large rule file would make an address too long to ask */
+const NAMES_AT_ONCE = 150;
+
 /** What the recording rules gave last: of each name how many series, and between which values. */
 export async function recordedValues(groups: readonly RuleGroup[], signal: AbortSignal): Promise<Map<string, Recorded>> {
   const names = [...new Set(groups.flatMap((group) => group.rules.filter((rule) => rule.type === "recording").map((rule) => rule.name)))];
   const found = new Map<string, Recorded>();
-  if (!names.length) return found;
-  const all = `{__name__=~${JSON.stringify(names.join("|"))}}`;
-  const ask = (op: string) => queryVector(`${op} by (__name__) (${all})`, signal);
-  const [counts, lows, highs] = await Promise.all([ask("count"), ask("min"), ask("max")]);
-  const put = (of: typeof counts, field: keyof Recorded): void => {
-    for (const { metric, value } of of) {
-      const name = metric["__name__"] ?? "";
-      const known = found.get(name) ?? { count: 0, min: NaN, max: NaN };
-      found.set(name, { ...known, [field]: parseValue(value[1]) });
-    }
-  };
-  put(counts, "count");
-  put(lows, "min");
-  put(highs, "max");
+  for (let first = 0; first < names.length; first += NAMES_AT_ONCE) {
+    const some = names.slice(first, first + NAMES_AT_ONCE).join("|");
+    const ask = (op: string) => queryVector(`${op} by (__name__) ({__name__=~${JSON.stringify(some)}})`, signal);
+    const [counts, lows, highs] = await Promise.all([ask("count"), ask("min"), ask("max")]);
+    put(found, counts, "count");
+    put(found, lows, "min");
+    put(found, highs, "max");
+  }
   return found;
+}
+
+function put(found: Map<string, Recorded>, vector: readonly VectorSample[], field: keyof Recorded): void {
+  for (const { metric, value } of vector) {
+    const name = metric["__name__"] ?? "";
+    const known = found.get(name) ?? { count: 0, min: NaN, max: NaN };
+    found.set(name, { ...known, [field]: parseValue(value[1]) });
+  }
 }
