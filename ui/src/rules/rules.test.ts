@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ExplainedNode } from "../api/explain";
 import type { RuleGroup } from "../api/types";
 import { happened, replayed, spanWords, thresholdOf } from "./replay";
-import { chosenRules } from "./shown";
+import { chosenRules, recordedBy } from "./shown";
 
 const leaf = (rule: string, text: string, kind = "call", ...children: ExplainedNode[]): ExplainedNode => {
   const start = rule.indexOf(text);
@@ -71,4 +71,12 @@ test("rules are chosen by words and state, and groups without any left out", () 
   expect(names("", "failing")).toEqual(["c:d"]);
   expect(names("", "firing")).toEqual(["Slow"]);
   expect(chosenRules(groups, "", "Slow", "")[0]?.rules[0]?.id).toBe("f;one;0");
+});
+
+test("a rule's own values are those with its labels", () => {
+  const series = (signal: string, min: number) => ({ labels: { __name__: "weight", signal }, count: 1, min, max: min });
+  const all = [series("cpu", 5), series("disk", 25)];
+  expect(recordedBy({ name: "weight", labels: { signal: "disk" } }, all)).toEqual({ count: 1, min: 25, max: 25 });
+  expect(recordedBy({ name: "weight", labels: {} }, all)).toEqual({ count: 2, min: 5, max: 25 });
+  expect(recordedBy({ name: "other" }, all)).toBeUndefined();
 });

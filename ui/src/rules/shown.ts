@@ -1,7 +1,7 @@
 // Which rules the page shows, and the newest values of recording rules.
 
 import { queryVector } from "../api/client";
-import type { Rule, RuleGroup, VectorSample } from "../api/types";
+import type { LabelSet, Rule, RuleGroup, VectorSample } from "../api/types";
 import { parseValue } from "../lib/format";
 
 export const KINDS = ["firing", "pending", "failing", "alerting", "recording"] as const;
@@ -45,28 +45,49 @@ export interface Recorded {
   max: number;
 }
 
+/** The newest values of recording rules, by name and the labels that rules set. */
+export interface RecordedSeries extends Recorded {
+  labels: LabelSet;
+}
+
 /** names in one query; all names of a large rule file would make an address too long to ask */
 const NAMES_AT_ONCE = 150;
 
-/** What the recording rules gave last: of each name how many series, and between which values. */
-export async function recordedValues(groups: readonly RuleGroup[], signal: AbortSignal): Promise<Map<string, Recorded>> {
-  const names = [...new Set(groups.flatMap((group) => group.rules.filter((rule) => rule.type === "recording").map((rule) => rule.name)))];
-  const found = new Map<string, Recorded>();
+/** What the recording rules gave last: how many series, and between which values. */
+export async function recordedValues(groups: readonly RuleGroup[], signal: AbortSignal): Promise<RecordedSeries[]> {
+  const rules = groups.flatMap((group) => group.rules.filter((rule) => rule.type === "recording"));
+  const names = [...new Set(rules.map((rule) => rule.name))];
+  // Several rules may record one name, each with labels of its own.
+  const by = ["__name__", ...new Set(rules.flatMap((rule) => Object.keys(rule.labels ?? {})))].join(", ");
+  const found = new Map<string, RecordedSeries>();
   for (let first = 0; first < names.length; first += NAMES_AT_ONCE) {
     const some = names.slice(first, first + NAMES_AT_ONCE).join("|");
-    const ask = (op: string) => queryVector(`${op} by (__name__) ({__name__=~${JSON.stringify(some)}})`, signal);
+    const ask = (op: string) => queryVector(`${op} by (${by}) ({__name__=~${JSON.stringify(some)}})`, signal);
     const [counts, lows, highs] = await Promise.all([ask("count"), ask("min"), ask("max")]);
     put(found, counts, "count");
     put(found, lows, "min");
     put(found, highs, "max");
   }
-  return found;
+  return [...found.values()];
 }
 
-function put(found: Map<string, Recorded>, vector: readonly VectorSample[], field: keyof Recorded): void {
+function put(found: Map<string, RecordedSeries>, vector: readonly VectorSample[], field: keyof Recorded): void {
   for (const { metric, value } of vector) {
-    const name = metric["__name__"] ?? "";
-    const known = found.get(name) ?? { count: 0, min: NaN, max: NaN };
-    found.set(name, { ...known, [field]: parseValue(value[1]) });
+    const key = JSON.stringify(Object.entries(metric).sort());
+    const known = found.get(key) ?? { labels: metric, count: 0, min: NaN, max: NaN };
+    found.set(key, { ...known, [field]: parseValue(value[1]) });
   }
+}
+
+/** What one rule gave: the series of its name that have its labels. */
+export function recordedBy(rule: Pick<Rule, "name" | "labels">, all: readonly RecordedSeries[]): Recorded | undefined {
+  const own = all.filter(
+    ({ labels }) => labels["__name__"] === rule.name && Object.entries(rule.labels ?? {}).every(([name, value]) => labels[name] === value),
+  );
+  if (!own.length) return undefined;
+  return {
+    count: own.reduce((sum, one) => sum + one.count, 0),
+    min: Math.min(...own.map((one) => one.min)),
+    max: Math.max(...own.map((one) => one.max)),
+  };
 }
