@@ -1,8 +1,8 @@
 """The eight queries of the dashboard as CPU time: `python -m benchmarks.query_cpu`.
 
 As `benchmarks.queries`, but counted is the CPU (user and system) of each server's process for a panel, so
-that a machine that is busy with other work says something, too. On a machine at rest a client's wait is the better
-measure: a peer may use several cores at once.
+that a machine busy with other work says something, too. At rest a client's wait is the better measure: a peer
+may use several cores at once.
 """
 
 from __future__ import annotations
