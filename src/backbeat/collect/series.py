@@ -73,12 +73,12 @@ class TargetSeries:
         whole, vanished, added = self._whole, EMPTY_COLUMNS, 0
         if columns is not self._seen:
             whole = np.concatenate([columns, self._report])
-            gone = np.setdiff1d(self._seen, columns, assume_unique=True)
+            gone = _without(self._seen, columns)
             added = len(columns) - (len(self._seen) - len(gone))
             if self._alive is self._seen:
                 vanished = gone
         if self._alive is not self._seen:
-            vanished = np.setdiff1d(self._alive, columns, assume_unique=True)
+            vanished = _without(self._alive, columns)
         self._fill(row[len(columns) :], report, added)
         appended = self._append(at_ms, whole, row, vanished)
         self._seen, self._alive, self._whole, self._reported = columns, columns, whole, True
@@ -125,3 +125,10 @@ class TargetSeries:
         cells[2] = report.scraped
         cells[3] = report.kept
         cells[4] = added
+
+
+def _without(columns: Int32s, others: Int32s) -> Int32s:
+    """The columns that are not among the others; np.setdiff1d would sort."""
+    is_other = np.zeros(1 + max(columns.max(initial=0), others.max(initial=0)), np.bool_)
+    is_other[others] = True
+    return columns[~is_other[columns]]
