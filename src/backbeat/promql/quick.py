@@ -24,9 +24,12 @@ from backbeat.promql.ast import (
     VectorSelector,
 )
 from backbeat.promql.queryable import Watched
+from backbeat.promql.range_functions import GATHERING
 
 MOST_CELLS = 30_000
 """series times steps of all that is read: about two milliseconds of work"""
+SHORTEST_INTERVAL_MS = 5000
+"""of samples, as far as what is small is concerned"""
 LONGEST_TEXT = 4000
 """of a query; to parse more takes too long"""
 
@@ -37,6 +40,8 @@ class Read:
 
     matchers: tuple[Matcher, ...]
     range_ms: int | None
+    goes_through: bool = False
+    """whether every sample of a window is looked at, not only its ends"""
 
 
 def reads(expr: Expr) -> Sequence[Read] | None:
@@ -45,7 +50,8 @@ def reads(expr: Expr) -> Sequence[Read] | None:
     return found if _find(expr, found) else None
 
 
-def _find(expr: Expr, found: list[Read]) -> bool:
+def _find(expr: Expr, found: list[Read], *, goes_through: bool = True) -> bool:
+    """goes_through: whether the function around a range does."""
     match expr:
         case NumberLiteral() | StringLiteral():
             return True
@@ -55,12 +61,13 @@ def _find(expr: Expr, found: list[Read]) -> bool:
         case MatrixSelector(selector, range_):
             if not isinstance(range_, NumberLiteral):
                 return False
-            found.append(Read(selector.matchers, int(range_.value * 1000)))
+            found.append(Read(selector.matchers, int(range_.value * 1000), goes_through=goes_through))
             return _is_plain(selector)
         case Subquery():
             return False
         case Call(function, args):
-            return function != "info" and all(_find(arg, found) for arg in args)
+            through = function not in GATHERING
+            return function != "info" and all(_find(arg, found, goes_through=through) for arg in args)
         case Aggregate():
             return (expr.param is None or _find(expr.param, found)) and _find(expr.expr, found)
         case Binary(_, left, right):
@@ -85,5 +92,6 @@ def is_quick(
         series = watched.at_hand(one.matchers, start_ms - reach_ms)
         if series is None:
             return False
-        cells += series * steps
+        windows = reach_ms // SHORTEST_INTERVAL_MS if one.goes_through else 1
+        cells += series * steps * max(1, windows)
     return cells <= MOST_CELLS

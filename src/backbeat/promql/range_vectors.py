@@ -27,6 +27,8 @@ from backbeat.promql.vector import Grid, Vector, constant
 ANCHORED_FUNCTIONS = ("changes", "delta", "increase", "rate", "resets")
 SMOOTHED_FUNCTIONS = ("delta", "increase", "rate")
 _KEEPS_NAME = ("first_over_time", "last_over_time")
+SAMPLES_AT_ONCE = 1 << 24
+"""of the windows of a function that goes through them; between so many a query can be stopped"""
 _COUNTER_ENDINGS = ("_total", "_sum", "_count", "_bucket")
 
 
@@ -74,14 +76,23 @@ def range_call(ev: Evaluation, node: Call, grid: Grid) -> Vector:
 def _kernel(
     ev: Evaluation, function: str, read: _Range, numbers: Sequence[Float64s], grid: Grid
 ) -> Callable[[Columns], Found]:
-    def plain(columns: Columns) -> Found:
+    def at_once(columns: Columns) -> Found:
         ev.deadline.check()
-        if function not in GATHERING:
-            columns = columns.compact()
         frame = ev.frames.of(columns, read.ends, read.range_ms)
         return RANGE_FUNCTIONS[function](
             RangeArguments(frame.windows(columns), frame, read.ends, grid.steps, read.range_ms, numbers)
         )
+
+    def plain(columns: Columns) -> Found:
+        if function in GATHERING:
+            return at_once(columns)
+        columns = columns.compact()
+        counts = ev.frames.of(columns, read.ends, read.range_ms).windows(columns).counts
+        height = max(1, SAMPLES_AT_ONCE // max(1, int(counts.max(initial=0)) * grid.size))
+        if height >= len(columns.rows):
+            return at_once(columns)
+        parts = [columns.part(rows)[0] for rows in _slices(len(columns.rows), height)]
+        return _stacked([at_once(part) for part in parts], parts, grid.size)
 
     def beyond_edges(columns: Columns) -> Found:
         ev.deadline.check()
@@ -96,6 +107,18 @@ def _kernel(
         )
 
     return plain if read.mode is RangeMode.PLAIN else beyond_edges
+
+
+def _slices(length: int, height: int) -> list[slice]:
+    return [slice(begin, min(begin + height, length)) for begin in range(0, length, height)]
+
+
+def _stacked(found: Sequence[Found], parts: Sequence[Columns], steps: int) -> Found:
+    """The results of parts, one below the other."""
+    shapes = [(len(part.rows), steps) for part in parts]
+    values = [np.broadcast_to(each, shape) for (each, _), shape in zip(found, shapes, strict=True)]
+    present = [np.broadcast_to(each, shape) for (_, each), shape in zip(found, shapes, strict=True)]
+    return np.concatenate(values), np.concatenate(present)
 
 
 def _check_mode(function: str, argument: MatrixSelector | Subquery) -> None:
