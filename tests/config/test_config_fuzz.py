@@ -71,7 +71,7 @@ time_intervals:
   time_intervals:
   - {times: [{start_time: "09:00", end_time: "17:00"}], weekdays: [mon], days_of_month: ["-1"], months: [1:3]}
 """,
-    "backbeat.yml": "retention_time: 5d\nretention_size: 10GB\nlinks: {a: 'http://b'}\n",
+    "backbeat.yml": "retention_time: 5d\nretention_size: 10GB\nallowed_hosts: [a]\n",
     "web.yml": "basic_auth_users: {a: b}\ntls_server_config: {min_version: TLS12}\n",
 }
 NASTY = [

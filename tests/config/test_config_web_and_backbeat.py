@@ -38,7 +38,6 @@ enable_remote_write_receiver: false
 allowed_hosts: [b.example.org]
 allow_unauthenticated: true
 database_url: "postgresql://u:${PW}@h/d"
-links: {Wiki: "https://wiki/"}
 """,
     ).backbeat
     assert settings == BackbeatConfig(
@@ -61,7 +60,6 @@ links: {Wiki: "https://wiki/"}
         allowed_hosts=("b.example.org",),
         allow_unauthenticated=True,
         database_url="postgresql://u:x@h/d",
-        links=(("Wiki", "https://wiki/"),),
     )
 
 

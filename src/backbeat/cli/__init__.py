@@ -75,7 +75,10 @@ def init(directory: Annotated[Path, typer.Argument(help="Where to write the file
 
     for path in write_profile(directory):
         typer.echo(f"wrote {path}")
-    typer.echo(f"next: backbeat check {directory} && backbeat serve {directory} --data data")
+    typer.echo(
+        f"next: addresses into alertmanager.yml, its secrets into {directory / 'secrets'} (README.txt there)"
+    )
+    typer.echo(f"then: backbeat check {directory} && backbeat serve {directory} --data data")
 
 
 @app.command()

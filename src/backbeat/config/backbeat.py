@@ -41,7 +41,6 @@ class BackbeatConfig:
     """serve on a non-loopback address without authentication; off unless you know why"""
     database_url: str = ""
     """`state: postgresql://…` (or `database_url`); empty: SQLite in the data directory"""
-    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

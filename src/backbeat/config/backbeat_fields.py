@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backbeat.config.backbeat import BackbeatConfig
 from backbeat.config.kinds import DURATION, FLAG, INTEGER, SIZE, Url, texts
-from backbeat.config.schema import MapOf, Section, Struct
+from backbeat.config.schema import Section, Struct
 from backbeat.config.secret_kinds import SECRET
 
 
@@ -65,7 +65,6 @@ BACKBEAT = Struct(
         "allowed_hosts": texts(),
         "state": SECRET,
         "database_url": SECRET,
-        "links": MapOf(Url(http=True), what="a mapping of names to URLs"),
     },
     _check_backbeat,
     instead={
@@ -86,8 +85,6 @@ def backbeat_config(section: Section) -> BackbeatConfig:
         fields["retention_size_bytes"] = section.get("retention_size")
     if "allowed_hosts" in given:
         fields["allowed_hosts"] = section.get("allowed_hosts")
-    if "links" in given:
-        fields["links"] = section.get("links")
     if database := section.get("state") or section.get("database_url"):
         fields["database_url"] = database.reveal()
     return BackbeatConfig(**fields)
