@@ -15,9 +15,11 @@ from backbeat.model.clock import now_ms
 from backbeat.profile import profile_text
 from backbeat.server import Backbeat, read_config, storage_options
 from backbeat.storage import open_storage
+from backbeat.web.openapi import document
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "backbeat"
+PREFIX = "/api/backbeat/v1"
 OUTSIDE = ("http://", "https://", "mailto:")
 PAGES = sorted(
     path
@@ -67,6 +69,12 @@ def test_every_room_is_in_a_layer() -> None:
         path.stem for path in PACKAGE.iterdir() if (path / "__init__.py").exists() or path.suffix == ".py"
     }
     assert modules - named == {"__init__", "__main__"}
+
+
+def test_every_operation_of_backbeats_own_api_is_documented() -> None:
+    said = re.sub(r"\{[^}]*\}", "{}", page("backbeat-api.md"))
+    paths = {re.sub(r"\{[^}]*\}", "{}", path.removeprefix(PREFIX)) for path in document()["paths"]}
+    assert sorted(path for path in paths if path not in said) == []
 
 
 def settings() -> dict[str, str]:

@@ -26,6 +26,7 @@ from backbeat.web.oncall_api import OnCallAPI
 from backbeat.web.openapi import PATH, document
 from backbeat.web.routing_api import RoutingAPI
 from backbeat.web.silences_api import SilencesAPI
+from backbeat.web.storage_api import StorageAPI
 
 NOTHING: Any = None
 READY_WITHIN_S = 30
@@ -41,6 +42,7 @@ def test_the_document_has_every_route_and_no_other() -> None:
         OnCallAPI(NOTHING, NOTHING),
         RoutingAPI(NOTHING),
         SilencesAPI(NOTHING, NOTHING),
+        StorageAPI(NOTHING),
     )
     routes: list[Route] = [route for api in apis for route in api.routes()]
     served = {

@@ -1,6 +1,7 @@
 // What this Backbeat is and how it does.
 
 import { prometheus, request, backbeat, ApiError } from "./client";
+import type { Own } from "./own";
 
 export interface Build {
   version: string;
@@ -26,27 +27,7 @@ export interface Cardinality {
   seriesCountByLabelValuePair: Stat[];
 }
 
-export interface Store {
-  directory: string;
-  retention: string;
-  series: number;
-  samplesInMemory: number;
-  samplesInBlocks: number;
-  blocks: number;
-  bytesPerSample: number;
-  blockBytes: number;
-  logBytes: number;
-  memoryBytes: number;
-  diskBytes: number;
-  diskFreeBytes: number;
-  oldest: string | null;
-  newest: string | null;
-  takesSamples: boolean;
-  damages: number;
-  tornTails: number;
-  writeFailures: number;
-  syncFailures: number;
-}
+export type Store = Own<"Store">;
 
 export interface System {
   build: Build;
