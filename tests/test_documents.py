@@ -13,6 +13,8 @@ from backbeat.config.backbeat import BackbeatConfig
 from backbeat.config.backbeat_fields import BACKBEAT
 from backbeat.model.clock import now_ms
 from backbeat.profile import profile_text
+from backbeat.promql.lexer import AGGREGATORS
+from backbeat.promql.signatures import SIGNATURES
 from backbeat.server import Backbeat, read_config, storage_options
 from backbeat.storage import open_storage
 from backbeat.web.openapi import document
@@ -69,6 +71,12 @@ def test_every_room_is_in_a_layer() -> None:
         path.stem for path in PACKAGE.iterdir() if (path / "__init__.py").exists() or path.suffix == ".py"
     }
     assert modules - named == {"__init__", "__main__"}
+
+
+def test_every_function_and_aggregation_is_documented() -> None:
+    table = page("promql.md").partition("## What there is")[2].partition("\n## ")[0]
+    names = set(re.findall(r"`(\w+)`", table)) - {"by", "without", "le"}
+    assert names == SIGNATURES.keys() | AGGREGATORS
 
 
 def test_every_operation_of_backbeats_own_api_is_documented() -> None:
