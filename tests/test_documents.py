@@ -11,6 +11,8 @@ import pytest
 
 from backbeat.config.backbeat import BackbeatConfig
 from backbeat.config.backbeat_fields import BACKBEAT
+from backbeat.config.schema import Struct
+from backbeat.config.web_fields import WEB
 from backbeat.model.clock import now_ms
 from backbeat.profile import profile_text
 from backbeat.promql.lexer import AGGREGATORS
@@ -102,6 +104,14 @@ def test_the_documented_defaults_are_those_in_force(tmp_path: Path) -> None:
     (tmp_path / "backbeat.yml").write_text("\n".join(written), encoding="utf-8")
     assert len(written) > len(BACKBEAT.fields) / 2
     assert read_config(tmp_path).backbeat == BackbeatConfig()
+
+
+def test_every_setting_of_web_yml_is_documented() -> None:
+    tls, http = WEB.fields["tls_server_config"], WEB.fields["http_server_config"]
+    assert isinstance(tls, Struct)
+    assert isinstance(http, Struct)
+    section = page("operation.md").partition("## Security")[2].partition("\n## ")[0]
+    assert {*WEB.fields, *tls.fields, *http.fields} - set(re.findall(r"`(\w+)", section)) == set()
 
 
 def test_the_profile_shows_every_setting() -> None:
