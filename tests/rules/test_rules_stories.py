@@ -10,6 +10,7 @@ from rule_stage import Stage, alerting, at, config, group, recording, vector
 from backbeat.model.alerts import RuleStep
 from backbeat.model.labels import Labels
 from backbeat.model.results import QueryError
+from backbeat.rules.state import AlertState
 from backbeat.rules.status import Health
 
 FIVE_MINUTES = 300_000
@@ -293,3 +294,10 @@ async def test_whoever_keeps_the_trail_is_told_what_a_rule_decides() -> None:
         "10m firing: the condition ended; `keep_firing_for` has not passed yet",
         "12m inactive: the condition ended and `keep_firing_for` has passed",
     ]
+
+
+async def test_a_watchdog_is_not_counted_among_what_fires() -> None:
+    stage = await staged(alerting(labels={"severity": "none"}), alerting(name="Real"))
+    stage.querier.answers["slow > 1"] = vector((1.5, {"instance": "a"}))
+    await stage.evaluate(0)
+    assert stage.manager.count(AlertState.FIRING) == 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 _RANKS = {"page": 0, "critical": 0, "error": 1, "warning": 2, "info": 4}
 _UNKNOWN = 3
+NO_SEVERITY = "none"
+"""of an alert that always fires, so that its absence tells: a watchdog's"""
 
 
 def rank(severity: str) -> int:

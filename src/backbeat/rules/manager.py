@@ -22,6 +22,7 @@ from backbeat.model.clock import Now
 from backbeat.model.errors import BackbeatError, Position
 from backbeat.model.labels import Labels
 from backbeat.model.results import Querier
+from backbeat.model.severity import NO_SEVERITY
 from backbeat.rules.alerting import AlertingRule
 from backbeat.rules.group import Group, Surroundings
 from backbeat.rules.metrics import RuleMetrics
@@ -119,9 +120,9 @@ class RuleManager:
         return max((group.last_evaluation_ms for group in self._groups.values()), default=0)
 
     def count(self, state: AlertState) -> int:
-        """How many alerts are in this state."""
+        """How many alerts are in this state; of severity "none", as a watchdog's, they are no news."""
         return sum(
-            alert.state is state
+            alert.state is state and alert.labels.get("severity") != NO_SEVERITY
             for group in self._groups.values()
             for evaluated in group.rules
             if isinstance(evaluated.rule, AlertingRule)
