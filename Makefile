@@ -23,7 +23,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 $(STATIC): $(UI_SOURCES) $(VENV)/.installed
 	@$(BIN)/python tools/build_ui.py
 
+# Compiled here, once: else every start compiles 47,000 lines anew wherever Python is told to write no bytecode.
 install: $(VENV)/.installed $(STATIC)  ## make .venv/bin/backbeat
+	@$(BIN)/python -m compileall -q src instrument/src
 
 ui: $(STATIC)  ## build the pages
 

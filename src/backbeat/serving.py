@@ -137,6 +137,7 @@ def keep_pauses_short() -> None:
     The whole heap is looked at as rarely as it would be after 100 million allocations that stay.
     """
     gc.freeze()
+    gc.enable()
     gc.set_threshold(10_000, 10, 1_000)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ def parse_listen(text: str) -> tuple[str, int]:
 
 def run_server(config_dir: Path, data: Path, listen: str, *, verbose: bool) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit code."""
+    gc.disable()  # until all is loaded and the server is ready: what is made until then stays
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
