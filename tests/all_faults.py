@@ -18,6 +18,7 @@ RUNS = (
     ("faults/damage.py", "--cases", "10000", "--seed", "1"),
     ("faults/damage_state.py", "--cases", "1000", "--seed", "1"),
     ("faults/full_disk.py", "--fills", "20", "--seed", "1"),
+    ("faults/read_only_disk.py", "--times", "20", "--seed", "1"),
     ("faults/bad_disk.py", "--times", "10", "--seed", "1"),
 )
 

@@ -10,9 +10,7 @@ acknowledged is the judge, as in `full_disk.py`.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import os
 import random
 import resource
@@ -20,30 +18,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import disk_server
 import kill_server
-from full_disk import RESUMES_WITHIN_S, Receiver, ServerOnDisk, Writer, wait_for
-from kill_server import SERIES, Target, Targets
+from disk_server import RESUMES_WITHIN_S, Receiver, ServerOnDisk, Writer, main, served, wait_for
+from kill_server import SERIES
 
 
-@dataclass
-class Report:
-    """What a run found."""
-
-    seed: int
-    times: int = 0
-    acknowledged: int = 0
-    refused: int = 0
-    told: int = 0
-    """alerts that reached the receiver meanwhile"""
-    slowest_s: float = 0.0
-    """until all was well again"""
-    faults: list[str] = field(default_factory=list)
+class Report(disk_server.Report):
+    """What a run found, in words."""
 
     def __str__(self) -> str:
         return (
@@ -74,8 +60,7 @@ class Stage:
     def push_alert(self) -> str:
         self._pushed += 1
         name = f"Pushed{self._pushed}"
-        alert = json.dumps([{"labels": {"alertname": name}}]).encode()
-        self.server.request("POST", "/api/v2/alerts", alert, {"Content-Type": "application/json"})
+        self.server.push_alert(name)
         return name
 
     def is_well(self) -> bool:
@@ -95,22 +80,12 @@ def stage() -> Iterator[Stage]:
         subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
         mode.write_bytes(b"w\0")
         disk.mkdir()
-        ports = []
-        for handler in (Target, Receiver):
-            peer = Targets(("127.0.0.1", 0), handler)
-            threading.Thread(target=peer.serve_forever, daemon=True).start()
-            stack.callback(peer.server_close)
-            stack.callback(peer.shutdown)
-            ports.append(peer.server_port)
-        server = ServerOnDisk(root, disk, *ports)
-        server.environment = {
+        environment = {
             "LD_PRELOAD": str(library),
-            "BAD_DISK": str(server.data),
+            "BAD_DISK": str(disk / "data"),
             "BAD_DISK_MODE": str(mode),
         }
-        server.begin()
-        stack.callback(server.log.close)
-        stack.callback(server.end)
+        server = stack.enter_context(served(root, disk, environment))
         yield Stage(server, mode)
 
 
@@ -192,26 +167,11 @@ def run(times: int, seed: int, longest_s: float = 3.0) -> Report:
         report.acknowledged, report.refused = statuses.count(204) * SERIES, statuses.count(503)
         if report.slowest_s > RESUMES_WITHIN_S:
             report.faults.append(f"resumed after {report.slowest_s:.1f} s")
-        said = Path(on.server.log.name).read_text()
+        said = on.server.said()
         if "Traceback" in said:
             report.faults.append(f"a bad disk is no bug: {said[said.index('Traceback') :][:1500]}")
     return report
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    try:
-        report = run(arguments.times, arguments.seed)
-    except FileNotFoundError as missing:
-        print(f"skipped: {missing}")
-        return 0
-    print("\n".join(report.faults[:20]))
-    print(report)
-    return 1 if report.faults else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(run, "times", 10, __doc__))

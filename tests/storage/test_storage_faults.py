@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
@@ -234,6 +235,44 @@ def test_after_a_failed_fsync_nothing_is_acknowledged_until_all_is_written_anew(
     storage = opened(tmp_path)
     assert everything(storage) == after
     assert count(after) == 30
+    storage.close()
+
+
+def test_a_second_fsync_that_succeeds_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a disk that fails twice: the kernel drops the pages at a failure, and tells it once."""
+    storage = opened(tmp_path)
+    syncing, writing = Disk(lambda descriptor: None), Disk(os.write)
+    real_fsync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        (real_fsync if stat.S_ISDIR(os.fstat(descriptor).st_mode) else syncing)(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "write", writing)
+    rows(storage, 1, 5)
+    syncing.error = errno.EIO
+    storage.sync()
+    syncing.error, writing.error = 0, errno.ENOSPC
+    for _ in range(3):
+        storage.keep_log()
+    # Room again, but the fsync of the new files fails as well: what they hold may be gone, too.
+    syncing.error, writing.error = errno.EIO, 0
+    storage.keep_log()
+    dropped = [path for path in (tmp_path / "wal").iterdir() if path.stat().st_size]
+    assert len(dropped) == 6
+    syncing.error = 0
+    storage.keep_log()
+    assert not storage.unavailable
+    assert len([line for line in caplog.messages if "samples are refused" in line]) == 3
+    for path in dropped:
+        path.write_bytes(b"")
+    before = everything(storage)
+    storage.close()
+    storage = opened(tmp_path)
+    assert everything(storage) == before
+    assert count(before) == 25
     storage.close()
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 
@@ -82,6 +83,7 @@ class WriteAheadLog:
         self._sync_lock = Lock()
         self._lost_sync = False
         self._closing: list[LogFile] = []
+        self._said: set[str] = set()
         self._log, *self._definitions = self._open_files(first)
 
     def define(self, record: bytes) -> None:
@@ -109,6 +111,7 @@ class WriteAheadLog:
             if self.unavailable:
                 log.warning("%s: the disk takes writes again", self.directory)
                 self.unavailable = ""
+                self._said.clear()
         if self._sync_always:
             self.sync()
             if self._lost_sync:
@@ -127,6 +130,9 @@ class WriteAheadLog:
         """Make everything that was appended before this call safe from a power cut."""
         with self._sync_lock:
             with self._lock:
+                if self._lost_sync:
+                    # Another fsync of the same file may succeed over pages that are gone: see `recover`.
+                    return
                 closing, self._closing = self._closing, []
                 marks = [(file, len(file.unsynced)) for file in [*closing, *self._files()] if file.unsynced]
             for file, count in marks:
@@ -136,17 +142,13 @@ class WriteAheadLog:
                     with self._lock:
                         self.sync_failures += 1
                         self._lost_sync = True
-                        self.unavailable = f"the disk could not keep what was written ({error})"
+                        self._say(f"the disk could not keep what was written ({error.strerror or error})")
                         self._closing[:0] = closing
-                    log.error(
-                        "%s: fsync failed: %s; nothing is acknowledged until it works", file.path, error
-                    )
                     return
                 with self._lock:
                     file.unsynced_bytes -= sum(map(len, file.unsynced[:count]))
                     del file.unsynced[:count]
-            for file in closing:
-                file.close()
+            _close(closing)
 
     def recover(self) -> None:
         """Try again after a failed fsync or write; called now and then. Quiet when it still fails."""
@@ -207,10 +209,10 @@ class WriteAheadLog:
         return [(number, path) for number, path in segments(self.directory) if number < segment]
 
     def close(self) -> None:
+        self.recover()
         self.sync()
         with self._lock:
-            for file in [*self._files(), *self._closing]:
-                file.close()
+            _close([*self._files(), *self._closing])
 
     def _files(self) -> list[LogFile]:
         return [*self._definitions, self._log]
@@ -219,10 +221,14 @@ class WriteAheadLog:
         return self.directory / f"{number:08d}{suffix}"
 
     def _open_files(self, number: int) -> list[LogFile]:
-        files = [
-            LogFile(self._path(number, suffix)) for suffix in (LOG_SUFFIX, DEFINITIONS_SUFFIX, COPY_SUFFIX)
-        ]
-        fsync_path(self.directory)
+        files: list[LogFile] = []
+        try:
+            suffixes = (LOG_SUFFIX, DEFINITIONS_SUFFIX, COPY_SUFFIX)
+            files.extend(LogFile(self._path(number, suffix)) for suffix in suffixes)
+            fsync_path(self.directory)
+        except OSError:
+            _close(files)
+            raise
         return files
 
     def _write_definitions(self) -> None:
@@ -250,25 +256,43 @@ class WriteAheadLog:
         """New files that begin with all that may not be on disk; the old ones stay for replay."""
         fresh = self._open_files(self.segment + 1)
         self.segment += 1
-        for old, new in zip(self._definitions, fresh[1:], strict=True):
-            new.write(b"".join(old.unsynced))
-        for old in [*self._closing, self._log]:
-            if old.path.suffix == LOG_SUFFIX:
-                fresh[0].write(b"".join(old.unsynced))
-            old.unsynced.clear()
+        lost = [*self._closing, self._log]
+        try:
+            for old, new in zip(self._definitions, fresh[1:], strict=True):
+                new.write(b"".join(old.unsynced))
+            for old in lost:
+                if old.path.suffix == LOG_SUFFIX:
+                    fresh[0].write(b"".join(old.unsynced))
+            for new in fresh:
+                os.fsync(new.descriptor)
+        except OSError:
+            # What may be lost stays with the old files, for the next attempt.
+            _close(fresh)
+            raise
         for new in fresh:
-            os.fsync(new.descriptor)
             new.unsynced, new.unsynced_bytes = [], 0
+        for old in [*self._closing, *self._files()]:
+            old.unsynced.clear()
         self._closing += self._files()
         self._log, *self._definitions = fresh
         self._lost_sync = False
 
+    def _say(self, reason: str) -> None:
+        """Nothing is acknowledged, and why. The log has each reason once until all is well again."""
+        if reason not in self._said:
+            log.error("%s: %s; samples are refused until it works again", self.directory, reason)
+            self._said.add(reason)
+        self.unavailable = reason
+
     def _refuse(self, error: OSError) -> None:
         reason = f"cannot write ({error.strerror or error})"
-        if reason != self.unavailable:
-            log.error("%s: %s; samples are refused until it works again", self.directory, reason)
-        self.unavailable = reason
+        self._say(reason)
         raise StorageUnavailable(f"{self.directory}: {reason}; retrying later helps") from error
+
+
+def _close(files: Iterable[LogFile]) -> None:
+    for file in files:
+        file.close()
 
 
 def segments(directory: Path) -> list[tuple[int, Path]]:
