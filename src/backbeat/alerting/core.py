@@ -289,9 +289,10 @@ class Core:
 
     def _settle(self, group: Group, changes: Changes) -> None:
         """Let go of alerts that were resolved at the last flush, once everybody has been told."""
-        waiting = self.ledger.outbox.waiting
         integrations = self.ledger.integrations.get(group.receiver, ())
-        if not group.resolved_at_flush or any(waiting(group.destination(each.name)) for each in integrations):
+        if not group.resolved_at_flush or any(
+            self.ledger.owes(group.destination(each.name)) for each in integrations
+        ):
             return
         over = [name for name, alert in group.resolved_at_flush.items() if group.alerts.get(name) is alert]
         group.resolved_at_flush = {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backbeat.alerting.ack_links import AckLinks
 from backbeat.alerting.changes import Changes
@@ -107,7 +107,9 @@ class Ledger:
         if decision and decision.sends:
             self._enqueue(to, waiting, decision, flush, changes)
             return
-        if waiting:
+        if waiting and waiting.is_rest and decision and decision.reason is not Reason.ACKNOWLEDGED:
+            self._follow(waiting, flush, changes)
+        elif waiting:
             why = decision.reason if decision else "every alert of the group is kept quiet"
             self._withdraw(waiting, why, flush.now_ms, changes)
         if decision and decision.reason.notifies:
@@ -118,6 +120,12 @@ class Ledger:
     def _enqueue(
         self, to: Destination, waiting: Message | None, decision: Decision, flush: Flush, changes: Changes
     ) -> None:
+        owed = decision.owed
+        if waiting and waiting.is_rest:
+            # Everybody is told anew, so those who were left of the last message are among them.
+            owed |= waiting.owed & (flush.firing | flush.resolved)
+            changes.messages_gone.append(waiting.id)
+            waiting = None
         if waiting and (waiting.firing, waiting.resolved) == (flush.firing, flush.resolved):
             return
         message = Message(
@@ -126,7 +134,7 @@ class Ledger:
             notification=self._notification(to, decision, flush),
             firing=flush.firing,
             resolved=flush.resolved,
-            owed=decision.owed,
+            owed=owed,
             created_at_ms=waiting.created_at_ms if waiting else flush.now_ms,
             next_attempt_ms=waiting.next_attempt_ms if waiting else flush.now_ms,
             log_expires_ms=_expiry(flush),
@@ -141,6 +149,25 @@ class Ledger:
         self.outbox.put(message)
         changes.messages.append(message)
         changes.events.append(_message_event(flush.now_ms, EventKind.QUEUED, message, decision.reason))
+
+    def _follow(self, rest: Message, flush: Flush, changes: Changes) -> None:
+        """Those who are left will read what is true by then, of what they are owed."""
+        if rest.firing == flush.firing:
+            return
+        shown = flush.firing | (rest.owed & flush.resolved)
+        if not shown:
+            self._withdraw(rest, Reason.NEVER_TOLD, flush.now_ms, changes)
+            return
+        told = self._notification(rest.to, Decision(Reason.OWED, shown, rest.owed), flush)
+        later = replace(
+            rest,
+            notification=told.for_those_left(rest.notification.left),
+            firing=flush.firing,
+            resolved=flush.resolved,
+        )
+        self.outbox.put(later)
+        changes.messages.append(later)
+        changes.events.append(_message_event(flush.now_ms, EventKind.QUEUED, later, Reason.OWED))
 
     def _notification(self, to: Destination, decision: Decision, flush: Flush) -> Notification:
         shown = sorted((flush.alerts[name] for name in decision.shown), key=alert_order)
@@ -175,6 +202,11 @@ class Ledger:
         changes.messages_gone.append(message.id)
         changes.events.append(_message_event(now_ms, EventKind.WITHDRAWN, message, why))
 
+    def owes(self, to: Destination) -> bool:
+        """Whether a message about its group is on its way to the destination, and nobody of it was told."""
+        waiting = self.outbox.waiting(to)
+        return waiting is not None and not waiting.is_rest
+
     # -- attempts -------------------------------------------------------------------------------------
 
     def attempt_ended(self, message: Message, delivery: Delivery, now_ms: int, changes: Changes) -> None:
@@ -183,7 +215,9 @@ class Ledger:
         self.reach.note(message.to, delivery, now_ms)
         is_known = self.outbox.ended(message)
         if delivery.ok:
-            self._delivered(message, is_known, delivery, now_ms, changes)
+            is_half = bool(delivery.left) and is_known
+            delivered = self._half_delivered if is_half else self._delivered
+            delivered(message, is_known, delivery, now_ms, changes)
             return
         self._counters.requests_failed[message.to.kind] += 1
         if is_known:
@@ -195,10 +229,21 @@ class Ledger:
         if is_known:
             self.outbox.remove(message.to)
             changes.messages_gone.append(message.id)
-        entry = LogEntry(
-            message.to, message.firing, message.resolved, now_ms, message.log_expires_ms, delivery.remember
-        )
-        self._write_log(entry, changes)
+        self._told(message, delivery, now_ms, changes)
+
+    def _half_delivered(
+        self, message: Message, is_known: bool, delivery: Delivery, now_ms: int, changes: Changes
+    ) -> None:
+        """Some recipients have it: the log says so, and the rest waits in the outbox for the others."""
+        self._told(message, delivery, now_ms, changes)
+        wait_ms = backoff_ms(message.attempts + 1, delivery.retry_after_ms, self._random)
+        rest = replace(message, notification=message.notification.for_those_left(delivery.left))
+        changes.messages.append(self.outbox.try_again(rest, now_ms + wait_ms, delivery.refused))
+
+    def _told(self, message: Message, delivery: Delivery, now_ms: int, changes: Changes) -> None:
+        if not message.is_rest:
+            # The rest of a message is no repetition: when the group was told stands in the log.
+            self._write_log(_entry(message, delivery, now_ms), changes)
         told = message.notification
         count = f"{len(told.firing)} firing, {len(told.resolved)} resolved"
         detail = f"{count}; {delivery.detail}" if delivery.detail else count
@@ -211,6 +256,9 @@ class Ledger:
             return
         if message.attempts == 0:
             self._counters.failed[message.to.kind, "other"] += 1
+        if message.is_rest and now_ms - message.created_at_ms >= _LONGEST_KEPT_MS:
+            self._bury(message, f"given up after five days: {delivery.detail}", now_ms, changes)
+            return
         wait_ms = backoff_ms(message.attempts + 1, delivery.retry_after_ms, self._random)
         later = self.outbox.try_again(message, now_ms + wait_ms, delivery.detail)
         changes.attempts.append(later)
@@ -248,6 +296,11 @@ class Ledger:
 
 
 _ORPHAN = "its receiver is no longer in the configuration"
+
+
+def _entry(message: Message, delivery: Delivery, now_ms: int) -> LogEntry:
+    told = (message.firing, message.resolved)
+    return LogEntry(message.to, *told, now_ms, message.log_expires_ms, delivery.remember)
 
 
 def _expiry(flush: Flush) -> int:

@@ -41,7 +41,13 @@ class Reach:
     def note(self, to: Destination, delivery: Delivery, now_ms: int) -> None:
         known = self._lanes.get(_lane(to), NEVER)
         if delivery.ok:
-            self._lanes[_lane(to)] = replace(known, last_success_ms=now_ms, failures=0)
+            self._lanes[_lane(to)] = replace(
+                known,
+                last_success_ms=now_ms,
+                last_failure_ms=now_ms if delivery.refused else known.last_failure_ms,
+                last_error=delivery.refused or known.last_error,
+                failures=0,
+            )
         else:
             self._lanes[_lane(to)] = replace(
                 known, last_failure_ms=now_ms, last_error=delivery.detail, failures=known.failures + 1

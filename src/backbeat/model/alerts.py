@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from backbeat.model.fingerprints import fingerprint
 from backbeat.model.labels import NO_LABELS, Labels
+
+_LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,15 @@ class Notification:
     def common_annotations(self) -> Labels:
         return _common([alert.annotations for alert in self.alerts])
 
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The recipients still to be told, where others took the message; empty: all of them."""
+        return tuple(self.remembered.get(_LEFT).splitlines())
+
+    def for_those_left(self, left: Sequence[str]) -> Notification:
+        """The same, for these recipients alone; noted in what is remembered, and so kept with it."""
+        return replace(self, remembered=Labels.of({**dict(self.remembered), _LEFT: "\n".join(left)}))
+
 
 def _common(all_labels: Sequence[Labels]) -> Labels:
     if not all_labels:
@@ -122,6 +133,10 @@ class Delivery:
     """what the receiver asked for (429 Retry-After)"""
     detail: str = ""
     """for people: what the peer said; never a secret"""
+    left: tuple[str, ...] = ()
+    """of a message that was taken: who was refused for now, to be told again without the others"""
+    refused: str = ""
+    """of a message that was taken: which recipients were not reached, and why; never a secret"""
     remember: Labels = NO_LABELS
     """what the channel wants to know when it next tells of this group, e.g. which message to change"""
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -22,6 +23,8 @@ from backbeat.templating import TemplateError
 
 _TIMEOUT_S = 50.0
 _AUTHENTICATED = 235
+_PERMANENT = 500
+_SHOWN = 5
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _ADDRESSES = frozenset({"from", "to", "cc", "bcc", "reply-to", "sender"})
 _OURS = frozenset({"date", "content-type", "mime-version", "bcc"})
@@ -45,6 +48,11 @@ class EmailChannel:
             message, sender, recipients = await asyncio.to_thread(
                 self._write, self._texts.routed(notification)
             )
+            if notification.left:
+                # The others have it. Who is no longer among the recipients is not told after all.
+                recipients = [each for each in recipients if each in notification.left]
+            if not recipients:
+                return Delivery(True, detail="nobody of those who were left is a recipient any more")
             async with asyncio.timeout(_TIMEOUT_S):
                 return await self._hand_over(message, sender, recipients)
         except _Refused as error:
@@ -54,9 +62,9 @@ class EmailChannel:
         except aiosmtplib.SMTPAuthenticationError as error:
             return Delivery(False, retry=True, detail=f"the mail server refused the login ({error.code})")
         except aiosmtplib.SMTPRecipientsRefused as error:
-            codes = {each.code for each in error.recipients}
-            detail = f"all recipients refused ({', '.join(map(str, sorted(codes)))})"
-            return Delivery(False, retry=any(code < 500 for code in codes), detail=detail)
+            refused = {each.recipient: (each.code, each.message) for each in error.recipients}
+            is_for_now = any(code < _PERMANENT for code, _ in refused.values())
+            return Delivery(False, retry=is_for_now, detail=f"all recipients refused: {_words(refused)}")
         except (aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError) as error:
             # Refused before anything was said of this mail: the server or the network may change its mind.
             return Delivery(
@@ -92,11 +100,7 @@ class EmailChannel:
                     return Delivery(False, retry=True, detail=told)
             await self._log_in(client)
             refused, said = await client.send_message(message, sender=sender, recipients=recipients)
-        if refused:
-            return Delivery(
-                True, detail=f"accepted, but {len(refused)} of {len(recipients)} recipients refused"
-            )
-        return Delivery(True, detail=" ".join(said.split())[:200])
+        return _taken(" ".join(said.split())[:200], refused, len(recipients))
 
     async def _log_in(self, client: aiosmtplib.SMTP) -> None:
         """By the shared secret where the server knows how, else by the password."""
@@ -161,6 +165,25 @@ class EmailChannel:
             return self._texts.strict(template, told)
         except TemplateError as error:
             raise _Refused(f"the template of a mail address failed: {error}") from error
+
+
+def _taken(said: str, refused: Mapping[str, tuple[int, str]], asked: int) -> Delivery:
+    """The server took the mail for at least one recipient. refused: code and words by recipient."""
+    if not refused:
+        return Delivery(True, detail=said)
+    why = f"{len(refused)} of {asked} recipients refused: {_words(refused)}"
+    left = tuple(each for each, (code, _) in refused.items() if code < _PERMANENT)
+    return Delivery(True, detail=f"{said}; {why}", left=left, refused=why)
+
+
+def _words(refused: Mapping[str, tuple[int, str]]) -> str:
+    """Who was refused with which words, the first few."""
+    shown = [
+        f"{recipient} ({code} {' '.join(said.split())[:100]}"
+        f"{'' if code < _PERMANENT else ', not tried again'})"
+        for recipient, (code, said) in list(refused.items())[:_SHOWN]
+    ]
+    return ", ".join(shown + ["…"] * (len(refused) > _SHOWN))
 
 
 async def _log_in_as(client: aiosmtplib.SMTP, identity: str, name: str, password: str) -> None:

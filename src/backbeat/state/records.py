@@ -77,6 +77,11 @@ class Message:
     state: MessageState = MessageState.WAITING
     last_error: str = ""
 
+    @property
+    def is_rest(self) -> bool:
+        """Some recipients took it: only those who were refused for now are still to be told."""
+        return bool(self.notification.left)
+
 
 class SilenceState(StrEnum):
     PENDING = "pending"
