@@ -138,7 +138,7 @@ def keep_pauses_short() -> None:
     """
     gc.freeze()
     gc.enable()
-    gc.set_threshold(10_000, 10, 1_000)
+    gc.set_threshold(10_000, 3, 3_333)
 
 
 __all__ = ["NotStarted", "keep_pauses_short", "serve"]

@@ -114,9 +114,9 @@ async def many_at_once(count: int, directory: Path) -> tuple[int, float]:
         alerts = [story.alert(f"A{i % 1000}", i=str(i)) for i in range(count)]
         watching = asyncio.create_task(watch())
         await story.alerting.receive(alerts)
+        await story.pass_time(5 * SECOND)
         stop.set()
         await watching
-        await story.pass_time(5 * SECOND)
     return sum(len(each.firing) for each in inbox.taken), 1000 * longest_s
 
 

@@ -17,6 +17,8 @@ from backbeat.state.records import (
     StoredAlert,
 )
 
+_MOST_ROWS = 1_000
+
 
 @dataclass(slots=True)
 class Changes:
@@ -39,8 +41,12 @@ class Changes:
         return any(getattr(self, name) for name in self.__slots__)
 
     def take_over(self, later: Changes) -> bool:
-        """Become both, where nothing but alerts and events are in either, so that they are one statement."""
-        if not (self._only_news and later._only_news):
+        """Become both, where nothing but alerts and events are in either, so that they are one statement.
+
+        Not without end: what is large holds up the event loop where it is freed.
+        """
+        rows = sum(len(each.alerts) + len(each.events) for each in (self, later))
+        if rows > _MOST_ROWS or not (self._only_news and later._only_news):
             return False
         self.alerts.extend(later.alerts)
         self.events.extend(later.events)

@@ -200,9 +200,12 @@ class Core:
 
     # -- groups out -----------------------------------------------------------------------------------
 
-    def flush_due(self, now_ms: int, limit: int) -> Changes | None:
-        """Flush up to `limit` due groups: decide for each of their destinations. None where none is due."""
-        due = self.groups.due(now_ms, limit)
+    def flush_due(self, now_ms: int, alerts: int) -> Changes | None:
+        """Flush due groups until so many alerts are among them: decide for each of their destinations.
+
+        None where no group is due.
+        """
+        due = self.groups.due(now_ms, alerts)
         changes = Changes()
         for group in due:
             self._flush(group, now_ms, changes)
@@ -255,7 +258,7 @@ class Core:
         found: dict[str, Alert] = {}
         for fingerprint, alert in group.alerts.items():
             if not alert.resolved_at(now_ms):
-                found[fingerprint] = replace(alert, ends_at_ms=0)
+                found[fingerprint] = alert.without_end
                 continue
             found[fingerprint] = alert
             entry = self.book.get(fingerprint)

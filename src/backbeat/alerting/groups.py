@@ -98,13 +98,15 @@ class Groups:
             self._groups[group_id].alerts[entry.fingerprint] = entry.alert
         return self._join(entry, now_ms) if began or not entry.groups else []
 
-    def due(self, now_ms: int, limit: int) -> list[Group]:
-        """Take up to `limit` groups whose time has come, the longest overdue first."""
+    def due(self, now_ms: int, alerts: int) -> list[Group]:
+        """Take groups whose time has come, the longest overdue first, until they hold so many alerts."""
         found: list[Group] = []
-        while self._queue and self._queue[0][0] <= now_ms and len(found) < limit:
+        held = 0
+        while self._queue and self._queue[0][0] <= now_ms and held < alerts:
             queued_ms, _, group = heapq.heappop(self._queue)
             if self._groups.get(group.id) is group and group.due_ms == queued_ms:
                 found.append(group)
+                held += len(group.alerts)
         return found
 
     def next_due_ms(self) -> int | None:

@@ -65,8 +65,8 @@ class Journal:
             _log.warning("%s", failure)
 
     async def _write_backlog(self) -> WorldFailure | None:
-        batch, upto = tuple(self._backlog), self._appended
-        self._backlog.clear()
+        batch, upto = self._backlog, self._appended
+        self._backlog = deque()
 
         def work(connection: Connection) -> None:
             for changes in batch:
@@ -86,6 +86,10 @@ class Journal:
             _log.warning("the state is written again, nothing is missing")
         self._is_failing = False
         self._written = upto
+        while len(batch) > 1:
+            # Freeing what a storm has written takes a while, too.
+            batch.popleft()
+            await asyncio.sleep(0)
         return None
 
     def _cut_backlog(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from backbeat.alerting.inhibition import Inhibition
 from backbeat.alerting.intervals import names_containing
@@ -27,7 +28,7 @@ class Held:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Flush:
     """A group at one moment, on its way to people.
 
@@ -45,11 +46,11 @@ class Flush:
     muted_by: tuple[str, ...] = ()
     acknowledged: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def firing(self) -> frozenset[str]:
         return frozenset(name for name, alert in self.alerts.items() if alert.ends_at_ms == 0)
 
-    @property
+    @cached_property
     def resolved(self) -> frozenset[str]:
         return frozenset(name for name, alert in self.alerts.items() if alert.ends_at_ms != 0)
 

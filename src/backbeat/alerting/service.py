@@ -52,7 +52,7 @@ NOBODY = AlertmanagerConfig(path="", text="", route=Route(receiver=""), receiver
 """For a Backbeat without alertmanager.yml: alerts are kept and shown, and nobody is told."""
 
 _RECEIVED_AT_ONCE = 50
-_FLUSHED_AT_ONCE = 50
+_ALERTS_FLUSHED_AT_ONCE = 500
 _LONGEST_SLEEP_MS = 5_000
 _MAINTAIN_EVERY_MS = 600_000
 _STEP_BACK_MS = 1_000
@@ -175,7 +175,7 @@ class Alerting:
         now_ms = self._now()
         self._notice_step_back(now_ms)
         await self._journal.catch_up()
-        while (changes := self._core.flush_due(now_ms, _FLUSHED_AT_ONCE)) is not None:
+        while (changes := self._core.flush_due(now_ms, _ALERTS_FLUSHED_AT_ONCE)) is not None:
             await self._journal.write(changes)
             await asyncio.sleep(0)
             for message in changes.messages:
