@@ -11,7 +11,8 @@ import pytest
 from peer_stage import Play, Side, Timeline, alertmanager_binary, differences
 from peer_timelines import BEFORE_RELOAD, END_S, RELOAD_S, RELOADED, RESTART_S, RESTARTED, TIMELINES
 
-pytestmark = pytest.mark.peer
+# Played in real time, and up to three times over, on a machine that may be busy.
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(900)]
 
 
 async def _reload(side: Side) -> None:
