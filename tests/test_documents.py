@@ -116,7 +116,7 @@ def test_every_setting_of_web_yml_is_documented() -> None:
 
 def test_the_profile_shows_every_setting() -> None:
     shown = set(re.findall(r"^# (\w+):", profile_text("backbeat.yml"), re.MULTILINE))
-    assert shown == set(BACKBEAT.fields) - {"database_url"}
+    assert shown == set(BACKBEAT.fields)
 
 
 async def test_every_metric_is_documented(tmp_path: Path) -> None:

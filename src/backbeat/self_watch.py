@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from backbeat.alerting import PlannedReceiver
-from backbeat.alerting.stand_in import receiver_failing
+from backbeat.alerting.stand_in import RECEIVER_FAILING, receiver_failing
 from backbeat.collect.target import TargetStatus
 from backbeat.model.alerts import Alert
 from backbeat.model.durations import format_duration
@@ -100,9 +100,19 @@ class SelfWatch:
     """external_url: where the alerts' links lead."""
 
     def __init__(self, external_url: str) -> None:
-        self._url = f"{external_url.rstrip('/')}/alerts"
+        self.use_external_url(external_url)
         self._since: dict[Labels, int] = {}
         self._ends: dict[Labels, Alert] = {}
+
+    def use_external_url(self, external_url: str) -> None:
+        self._url = f"{external_url.rstrip('/')}/alerts"
+
+    def remember(self, firing: Iterable[Alert]) -> None:
+        """Go on with what fired before a restart and is known to fail still: receivers that kept failing."""
+        for alert in firing:
+            if alert.name == RECEIVER_FAILING and alert.generator_url.endswith("/alerts"):
+                self._since[alert.labels] = alert.starts_at_ms - HOLDS_MS
+                self._ends[alert.labels] = alert.without_end
 
     def look(self, troubles: Iterable[Trouble], ending: Iterable[Alert], now_ms: int) -> list[Alert]:
         """What to tell now: alerts that fire, each time anew, and those that have just resolved."""

@@ -149,7 +149,7 @@ class Backbeat:
         self.config_dir = config_dir
         self.config = config
         self.storage = storage
-        self.external_url = own.external_url or external_url
+        self._listens_at = external_url
         self.started_ms = now_ms()
         self.is_ready = False
         self._host = host
@@ -180,10 +180,15 @@ class Backbeat:
         GCCollector(registry=self.registry)
         self.registry.register(StorageCollector(storage))
 
+    @property
+    def external_url(self) -> str:
+        """How people reach this Backbeat."""
+        return self.config.backbeat.external_url or self._listens_at
+
     async def start(self, stack: AsyncExitStack, state_path: str) -> None:
         """Start every part, in the way of the data from its end; `stack` stops them in reverse."""
         stack.callback(self.querier.close)
-        state = open_state(self.config.backbeat.database_url or state_path)
+        state = open_state(self.config.backbeat.state or state_path)
         stack.push_async_callback(state.close)
         self.registry.register(StateCollector(state))
         self._sessions = [new_session()]
@@ -222,6 +227,7 @@ class Backbeat:
         await self.scrapes.apply(self.config.prometheus)
         await self.rules.apply(self.config.prometheus)
         self._self_watch = SelfWatch(self.external_url)
+        self._self_watch.remember(self.alerting.firing())
 
     async def receive(self, alerts: Sequence[Alert]) -> None:
         """The door for alerts: routed here, and handed to external Alertmanagers."""
@@ -254,14 +260,19 @@ class Backbeat:
                 log.error("the configuration was not reloaded, the old one stays: %s", error)
                 raise
             say_warnings(config)
-            self.config = config
+            own, waiting = config.backbeat.in_force_beside(self.config.backbeat)
+            if waiting:
+                log.warning("backbeat.yml: %s changed, and counts from the next start on", ", ".join(waiting))
+            self.config = dataclasses.replace(config, backbeat=own)
             old_external, self.external = self.external, external_alertmanagers(config)
             await self.external.start()
             old_sessions, self._sessions = self._sessions, [new_session()]
             self.alerting.events_kept_ms = config.backbeat.alert_history_ms
-            await self.alerting.apply(config.alertmanager or NOBODY, self._channels())
+            await self.alerting.apply(config.alertmanager or NOBODY, self._channels(), self.external_url)
             await self.scrapes.apply(config.prometheus)
+            self.rules.set_external_url(self.external_url)
             await self.rules.apply(config.prometheus)
+            self._self_watch.use_external_url(self.external_url)
             self.storage.apply(storage_options(config))
             if self._guard is not None:
                 self._guard.apply(config.web, self._hosts())

@@ -80,6 +80,49 @@ async def test_a_receiver_that_keeps_failing_is_told_by_another_one(story: Story
     ]
 
 
+@pytest.mark.parametrize("answer", [DOWN, REFUSED])
+async def test_a_receiver_that_kept_failing_is_failing_still_after_a_restart(story: Story, answer) -> None:
+    _inbox(story, "pager").answer = answer
+    watch = SelfWatch("http://bb")
+    await story.fire(story.alert("Broken", severity="critical"))
+    await _watch(story, watch, 10)
+    told = list(_inbox(story, "team").taken)
+    await story.restart()
+    (pager,) = [each for each in story.alerting.plan().receivers if each.name == "pager"]
+    assert pager.integrations[0].reached.failures > 0
+    assert pager.integrations[0].reached.last_error == answer.detail
+    watch = SelfWatch("http://bb")
+    watch.remember(story.alerting.firing())
+    await _watch(story, watch, 10)
+    assert _inbox(story, "team").taken == told, "neither that it is over nor that it has begun anew"
+    _inbox(story, "pager").answer = UP
+    await story.fire(story.alert("Other", severity="critical"))
+    await _watch(story, watch, 10)
+    assert _inbox(story, "team").taken[-1].status == "resolved"
+
+
+async def test_a_reload_takes_the_external_url_over_and_says_what_waits_for_the_next_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "prometheus.yml").write_text("global: {evaluation_interval: 1h}\n")
+    own = tmp_path / "backbeat.yml"
+    own.write_text("{host_collector: false, external_url: 'http://old.example', query_timeout: 7s}\n")
+    async with AsyncExitStack() as stack:
+        storage = open_storage(tmp_path / "samples", StorageOptions(), now_ms)
+        stack.callback(storage.close)
+        backbeat = Backbeat(tmp_path, read_config(tmp_path), storage, "http://127.0.0.1:1", "127.0.0.1")
+        await backbeat.start(stack, str(tmp_path / "state.db"))
+        own.write_text("{host_collector: false, external_url: 'http://new.example', query_timeout: 9s}\n")
+        await backbeat.reload()
+        assert backbeat.external_url == "http://new.example"
+        assert backbeat.config.backbeat.query_timeout_ms == 7000, "what is shown is what is in force"
+        assert "backbeat.yml: query_timeout changed, and counts from the next start on" in caplog.text
+        ledger = backbeat.alerting._core.ledger
+        assert ledger.external_url == "http://new.example"
+        assert ledger.ack_links is not None
+        assert ledger.ack_links.url("g", "team", now_ms()).startswith("http://new.example/")
+
+
 async def test_the_way_of_the_alert_can_be_asked_for(story: Story) -> None:
     ways = story.alerting.preview(receiver_failing("pager", "webhook[0]")).ways
     assert [way.receiver for way in ways] == ["pager", "team"]

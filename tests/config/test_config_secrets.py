@@ -55,7 +55,7 @@ receivers:
   discord_configs: [{{webhook_url: 'https://h/{CANARY}'}}]
   telegram_configs: [{{bot_token: {CANARY}, chat_id: 1}}]
 """
-BACKBEAT = f"database_url: postgresql://u:{CANARY}@h/db\n"
+BACKBEAT = f"state: postgresql://u:{CANARY}@h/db\n"
 WEB = "basic_auth_users: {admin: '$2b$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234'}\n"
 
 
@@ -73,7 +73,7 @@ def test_no_text_that_is_shown_holds_a_secret(load: Load) -> None:
     assert shown.count("<secret>") >= 18
     assert "http://user:<secret>@proxy:3128" in shown
     assert CANARY not in repr(config.alertmanager)
-    assert config.backbeat.database_url == f"postgresql://u:{CANARY}@h/db"
+    assert config.backbeat.state == f"postgresql://u:{CANARY}@h/db"
 
 
 def test_masked_text_is_the_same_configuration_otherwise(load: Load) -> None:

@@ -37,7 +37,7 @@ enable_admin_api: true
 enable_remote_write_receiver: false
 allowed_hosts: [b.example.org]
 allow_unauthenticated: true
-database_url: "postgresql://u:${PW}@h/d"
+state: "postgresql://u:${PW}@h/d"
 """,
     ).backbeat
     assert settings == BackbeatConfig(
@@ -59,7 +59,7 @@ database_url: "postgresql://u:${PW}@h/d"
         enable_remote_write_receiver=False,
         allowed_hosts=("b.example.org",),
         allow_unauthenticated=True,
-        database_url="postgresql://u:x@h/d",
+        state="postgresql://u:x@h/d",
     )
 
 

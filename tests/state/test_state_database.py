@@ -18,7 +18,7 @@ from backbeat.model.alerts import Alert, Notification
 from backbeat.model.errors import WorldFailure
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
-from backbeat.state import SchemaError, StateError, open_state, store
+from backbeat.state import SchemaError, State, StateError, open_state, store
 from backbeat.state.records import (
     Acknowledgement,
     Destination,
@@ -214,24 +214,68 @@ async def test_a_schema_newer_than_the_program_is_refused(target: str) -> None:
         open_state(target)
 
 
-def test_several_that_start_at_once_on_one_postgresql_migrate_once(postgres: str) -> None:
+def test_of_several_that_start_at_once_on_one_postgresql_one_has_it(postgres: str) -> None:
     target = new_database(postgres)
+
+    def begin(_: int) -> State | str:
+        try:
+            return open_state(target)
+        except StateError as refused:
+            return str(refused)
+
     with ThreadPoolExecutor(4) as threads:
-        for state in threads.map(open_state, [target] * 4):
-            state._engine.dispose()
+        begun = list(threads.map(begin, range(4)))
+    (state,) = [each for each in begun if isinstance(each, State)]
+    for each in begun:
+        assert each is state or "another Backbeat (backbeat " in each
+    state._engine.dispose()
+    open_state(target)._engine.dispose()
+
+
+async def test_a_second_backbeat_on_a_postgresql_is_refused_and_the_first_is_not_disturbed(
+    postgres: str,
+) -> None:
+    target = new_database(postgres)
+    first = open_state(target)
+    with pytest.raises(StateError, match=r"another Backbeat \(backbeat \d+ on .*, since .*stop the other"):
+        open_state(target)
+    await first.run(lambda c: store.save_silence(c, SILENCE))
+    other = open_state(new_database(postgres))
+    await other.close()
+    await first.close()
+    second = open_state(target)
+    assert await second.run(store.load_silences) == [SILENCE]
+    await second.close()
+
+
+async def test_who_lost_the_database_to_another_says_so_and_goes_on_when_it_is_free(postgres: str) -> None:
+    target = new_database(postgres)
+    first = open_state(target)
+    await first.run(store.load_silences)
+    _end_connections(postgres)
+    second = open_state(target)
+    with pytest.raises(WorldFailure, match="another Backbeat"):
+        await first.run(store.load_silences)
+    await second.close()
+    assert await first.run(store.load_silences) == []
+    await first.close()
 
 
 async def test_a_postgresql_that_closed_its_connections_is_used_again(postgres: str) -> None:
     target = new_database(postgres)
     state = open_state(target)
     await state.run(lambda c: store.save_silence(c, SILENCE))
-    with psycopg.connect(host=postgres, user="backbeat", dbname="postgres") as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-            " AND backend_type = 'client backend'"
-        )
+    _end_connections(postgres)
     assert await state.run(store.load_silences) == [SILENCE]
     await state.close()
+
+
+def _end_connections(postgres: str) -> None:
+    with psycopg.connect(host=postgres, user="backbeat", dbname="postgres") as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )
 
 
 @pytest.mark.parametrize(

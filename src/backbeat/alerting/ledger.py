@@ -67,10 +67,16 @@ class Ledger:
         self._integrations = integrations
         self._lanes = frozenset((name, each.name) for name, own in integrations.items() for each in own)
 
-    def remember(self, log: Iterable[LogEntry], messages: Iterable[Message]) -> None:
+    def use_external_url(self, external_url: str) -> None:
+        """Where links of messages lead from now on."""
+        self.external_url = external_url
+        if self.ack_links is not None:
+            self.ack_links = replace(self.ack_links, external_url=external_url)
+
+    def remember(self, log: Iterable[LogEntry], messages: Sequence[Message], now_ms: int) -> None:
         """Take over what the last run wrote down."""
         self._log = {entry.to: entry for entry in log}
-        self.reach.remember(self._log.values())
+        self.reach.remember(self._log.values(), messages, now_ms)
         for message in messages:
             self.outbox.put(message)
             self.outbox.release(message)

@@ -110,7 +110,7 @@ class Alerting:
         for silence in await self._state.run(store.load_silences):
             self._core.silences.keep(silence)
         self._core.ledger.remember(
-            await self._state.run(store.load_log), await self._state.run(store.load_messages)
+            await self._state.run(store.load_log), await self._state.run(store.load_messages), now_ms
         )
         alerts = await self._state.run(store.load_alerts)
         acknowledged = await self._state.run(store.load_acknowledgements)
@@ -129,9 +129,16 @@ class Alerting:
         await self._attempts.stop()
         await self._journal.catch_up()
 
-    async def apply(self, config: AlertmanagerConfig, channels: Channels) -> None:
-        """Use a new configuration from now on; groups that it keeps go on undisturbed."""
+    async def apply(
+        self, config: AlertmanagerConfig, channels: Channels, external_url: str | None = None
+    ) -> None:
+        """Use a new configuration from now on; groups that it keeps go on undisturbed.
+
+        external_url: where links of messages lead, where that changes as well
+        """
         self._attempts.use(channels)
+        if external_url is not None:
+            self._core.ledger.use_external_url(external_url)
         changes = self._core.reload(config, integrations(channels), self._now())
         await self._journal.write(changes)
         self._wake.set()
@@ -314,6 +321,11 @@ class Alerting:
 
     def alerts(self, wanted: Filter | None = None) -> list[AlertView]:
         return views.alerts(self._core, wanted or Filter(), self._now())
+
+    def firing(self) -> list[Alert]:
+        """The alerts that fire now, whoever is told of them."""
+        now_ms = self._now()
+        return [entry.alert for entry in self._core.book if not entry.alert.resolved_at(now_ms)]
 
     def groups(self, wanted: Filter | None = None) -> list[GroupView]:
         return views.groups(self._core, wanted or Filter(), self._now())

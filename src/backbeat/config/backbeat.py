@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.config.prometheus import PrometheusConfig
@@ -39,8 +39,30 @@ class BackbeatConfig:
     allowed_hosts: tuple[str, ...] = ()
     allow_unauthenticated: bool = False
     """serve on a non-loopback address without authentication; off unless you know why"""
-    database_url: str = ""
-    """`state: postgresql://…` (or `database_url`); empty: SQLite in the data directory"""
+    state: str = ""
+    """`postgresql://…`; empty: SQLite in the data directory"""
+
+    def in_force_beside(self, running: BackbeatConfig) -> tuple[BackbeatConfig, tuple[str, ...]]:
+        """These settings as a reload takes them over: what counts from the start only stays as it runs.
+
+        Returns what holds from now on, and the names of those that wait for the next start.
+        """
+        names = [name for name in _FROM_THE_START if getattr(self, name) != getattr(running, name)]
+        held = {name: getattr(running, name) for name in names}
+        return replace(self, **held), tuple(name.removesuffix("_ms") for name in names)
+
+
+_FROM_THE_START = (
+    "fsync_interval_ms",
+    "query_timeout_ms",
+    "query_max_concurrency",
+    "query_max_samples",
+    "lookback_delta_ms",
+    "enable_lifecycle_api",
+    "enable_admin_api",
+    "enable_remote_write_receiver",
+    "state",
+)
 
 
 @dataclass(frozen=True, slots=True)

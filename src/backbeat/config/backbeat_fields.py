@@ -64,10 +64,10 @@ BACKBEAT = Struct(
         ),
         "allowed_hosts": texts(),
         "state": SECRET,
-        "database_url": SECRET,
     },
     _check_backbeat,
     instead={
+        "database_url": "it is called `state`",
         "retention": "did you mean `retention_time` or `retention_size`?",
         "global": "it belongs in prometheus.yml",
         "scrape_configs": "it belongs in prometheus.yml",
@@ -85,6 +85,6 @@ def backbeat_config(section: Section) -> BackbeatConfig:
         fields["retention_size_bytes"] = section.get("retention_size")
     if "allowed_hosts" in given:
         fields["allowed_hosts"] = section.get("allowed_hosts")
-    if database := section.get("state") or section.get("database_url"):
-        fields["database_url"] = database.reveal()
+    if database := section.get("state"):
+        fields["state"] = database.reveal()
     return BackbeatConfig(**fields)

@@ -70,13 +70,14 @@ class RuleManager:
             timer=timer,
             sleep=sleep,
             metrics=RuleMetrics(registry),
-            external_url=external_url.rstrip("/"),
+            external_url="",
             relabel_alert=relabel_alert,
             witness=witness,
             resend_delay_ms=resend_delay_ms,
             outage_tolerance_ms=outage_tolerance_ms,
             grace_ms=grace_ms,
         )
+        self.set_external_url(external_url)
         self._groups: dict[str, Group] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._farewells: set[asyncio.Task[None]] = set()
@@ -84,6 +85,10 @@ class RuleManager:
     def set_relabeling(self, relabel_alert: Callable[[Labels], Labels | None] | None) -> None:
         """Use other alert_relabel_configs from now on."""
         self._around.relabel_alert = relabel_alert
+
+    def set_external_url(self, external_url: str) -> None:
+        """Where links of alerts lead from now on."""
+        self._around.external_url = external_url.rstrip("/")
 
     async def apply(self, config: PrometheusConfig) -> None:
         """Run the groups of this configuration from now on."""

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
 from backbeat.model.errors import BackbeatError, WorldFailure
+from backbeat.state.exclusive import InUse, one_at_a_time
 from backbeat.state.rows import READERS, DamagedRow
 from backbeat.state.salvage import check, mended, salvage, set_aside, tells_damage
 from backbeat.state.schema import migrate
@@ -63,7 +64,7 @@ class State:
                 self.mend(self._file, failure)
                 with self._engine.begin() as connection:
                     return work(connection)
-        except (DBAPIError, DamagedRow, OSError) as failure:
+        except (DBAPIError, DamagedRow, InUse, OSError) as failure:
             raise WorldFailure(
                 f"{self.shown_as}: the state could not be read or written: "
                 f"{getattr(failure, 'orig', failure)}; it is tried again with the next change"
@@ -169,6 +170,8 @@ def _refusals(shown_as: str) -> Iterator[None]:
             f"{shown_as}: the state cannot be opened: {getattr(failure, 'orig', failure)}; "
             "check that it exists and may be written"
         ) from failure
+    except InUse as taken:
+        raise StateError(f"{shown_as}: {taken}") from taken
     except ModuleNotFoundError as missing:
         raise StateError(
             f"{shown_as}: the database driver {missing.name} is not installed; "
@@ -183,7 +186,7 @@ def _refusals(shown_as: str) -> Iterator[None]:
 
 def _engine(url: Any) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=1, max_overflow=1, pool_pre_ping=True)
+        return one_at_a_time(url)
     engine = create_engine(
         url,
         poolclass=StaticPool,
