@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-import aiohttp
 import pytest
 from aiohttp import web
 from fake_target import FakeTarget, fake_target, text
@@ -21,11 +20,11 @@ from backbeat.collect.fetch import (
     HTTPFetch,
     accept_header,
     gunzip,
-    new_session,
 )
 from backbeat.config.http_client import TLS, HTTPClient, SecretSource
 from backbeat.config.prometheus import ScrapeConfig
 from backbeat.config.secret import Secret
+from backbeat.httpclient import Session
 
 CONFIG = ScrapeConfig("test", body_size_limit=100_000)
 
@@ -37,26 +36,26 @@ async def target() -> AsyncIterator[FakeTarget]:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with new_session() as opened:
+async def session() -> AsyncIterator[Session]:
+    async with Session() as opened:
         yield opened
 
 
 async def fetch(
-    session: aiohttp.ClientSession, address: str, config: ScrapeConfig = CONFIG, timeout_ms: int = 5000
+    session: Session, address: str, config: ScrapeConfig = CONFIG, timeout_ms: int = 5000
 ) -> Fetched:
     return await HTTPFetch(session, config, f"http://{address}/metrics", timeout_ms)()
 
 
 async def refused(
-    session: aiohttp.ClientSession, address: str, config: ScrapeConfig = CONFIG, timeout_ms: int = 5000
+    session: Session, address: str, config: ScrapeConfig = CONFIG, timeout_ms: int = 5000
 ) -> str:
     with pytest.raises(FetchError) as raised:
         await fetch(session, address, config, timeout_ms)
     return str(raised.value)
 
 
-async def test_what_a_target_is_asked(target: FakeTarget, session: aiohttp.ClientSession) -> None:
+async def test_what_a_target_is_asked(target: FakeTarget, session: Session) -> None:
     assert await fetch(session, target.address) == Fetched(b"a 1\n", openmetrics=False)
     headers = target.requests[0].headers
     assert headers["X-Prometheus-Scrape-Timeout-Seconds"] == "5"
@@ -83,14 +82,14 @@ def test_the_order_of_protocols_is_the_operators() -> None:
     ],
 )
 async def test_the_content_type_names_the_format(
-    target: FakeTarget, session: aiohttp.ClientSession, content_type: str, fallback: str, openmetrics: bool
+    target: FakeTarget, session: Session, content_type: str, fallback: str, openmetrics: bool
 ) -> None:
     target.answer = text("a 1\n# EOF\n", content_type)
     fetched = await fetch(session, target.address, replace(CONFIG, fallback_scrape_protocol=fallback))
     assert fetched.openmetrics is openmetrics
 
 
-async def test_gzip(target: FakeTarget, session: aiohttp.ClientSession) -> None:
+async def test_gzip(target: FakeTarget, session: Session) -> None:
     members = gzip.compress(b"a 1\n") + gzip.compress(b"b 2\n")
     target.answer = text(members, **{"Content-Encoding": "gzip"})
     assert (await fetch(session, target.address)).body == b"a 1\nb 2\n"
@@ -169,19 +168,19 @@ BOMB = gzip.compress(bytes(50_000_000))
     ],
 )
 async def test_the_reason_of_a_failure(
-    target: FakeTarget, session: aiohttp.ClientSession, answer: object, reason: str
+    target: FakeTarget, session: Session, answer: object, reason: str
 ) -> None:
     target.answer = answer  # type: ignore[assignment]
     patient = answer not in (hang, drip)
     assert reason in await refused(session, target.address, timeout_ms=10_000 if patient else 150)
 
 
-async def test_nobody_listens(session: aiohttp.ClientSession, unused_tcp_port: int) -> None:
+async def test_nobody_listens(session: Session, unused_tcp_port: int) -> None:
     address = f"127.0.0.1:{unused_tcp_port}"
     assert await refused(session, address) == f"connection refused: {address}"
 
 
-async def test_no_http(session: aiohttp.ClientSession) -> None:
+async def test_no_http(session: Session) -> None:
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail ready\r\n")
         await writer.drain()
@@ -193,7 +192,7 @@ async def test_no_http(session: aiohttp.ClientSession) -> None:
 
 
 async def test_credentials_are_read_anew_and_stay_with_their_host(
-    target: FakeTarget, session: aiohttp.ClientSession, tmp_path: Path
+    target: FakeTarget, session: Session, tmp_path: Path
 ) -> None:
     secret = tmp_path / "token"
     secret.write_text("first\n")
@@ -217,33 +216,31 @@ async def test_credentials_are_read_anew_and_stay_with_their_host(
         assert "X-Key" not in other.requests[0].headers
 
 
-async def test_basic_auth(target: FakeTarget, session: aiohttp.ClientSession) -> None:
+async def test_basic_auth(target: FakeTarget, session: Session) -> None:
     http = HTTPClient(username="ann", password=SecretSource(Secret("pass")))
     await fetch(session, target.address, replace(CONFIG, http=http))
     assert target.requests[0].headers["Authorization"] == "Basic YW5uOnBhc3M="
 
 
-async def test_redirects_can_be_off(target: FakeTarget, session: aiohttp.ClientSession) -> None:
+async def test_redirects_can_be_off(target: FakeTarget, session: Session) -> None:
     target.answer = redirect_to_itself
     config = replace(CONFIG, http=HTTPClient(follow_redirects=False))
     assert "HTTP status 302" in await refused(session, target.address, config)
     assert len(target.requests) == 1
 
 
-async def test_a_missing_secret_file_fails_the_scrape(
-    target: FakeTarget, session: aiohttp.ClientSession
-) -> None:
+async def test_a_missing_secret_file_fails_the_scrape(target: FakeTarget, session: Session) -> None:
     http = HTTPClient(authorization=SecretSource(file="/no/such/file"))
     assert "/no/such/file" in await refused(session, target.address, replace(CONFIG, http=http))
 
 
-async def test_a_proxy_is_asked_instead(target: FakeTarget, session: aiohttp.ClientSession) -> None:
+async def test_a_proxy_is_asked_instead(target: FakeTarget, session: Session) -> None:
     config = replace(CONFIG, http=HTTPClient(proxy_url=f"http://{target.address}"))
     assert (await fetch(session, "elsewhere.invalid:80", config)).body == b"a 1\n"
     assert target.requests[0].headers["Host"] == "elsewhere.invalid"
 
 
-async def test_tls_files_that_are_missing_are_named(session: aiohttp.ClientSession) -> None:
+async def test_tls_files_that_are_missing_are_named(session: Session) -> None:
     config = replace(CONFIG, http=HTTPClient(tls=TLS(ca_file="/no/such/ca.pem")))
     with pytest.raises(FetchError, match=r"/no/such/ca\.pem"):
         await HTTPFetch(session, config, "https://127.0.0.1:1/metrics", 1000)()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import web
 from aiosmtpd.smtp import SMTP
 
 from backbeat.config.alertmanager import (
@@ -21,6 +21,7 @@ from backbeat.config.alertmanager import (
 )
 from backbeat.config.http_client import SecretSource
 from backbeat.config.secret import Secret
+from backbeat.httpclient import Session
 from backbeat.model.alerts import Alert, Channel, Notification
 from backbeat.model.labels import Labels
 from backbeat.notify import build_channels, new_session
@@ -46,7 +47,7 @@ def message(name: str = "Slow", *, resolved: bool = False) -> Notification:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[ClientSession]:
+async def session() -> AsyncIterator[Session]:
     async with new_session() as opened:
         yield opened
 
@@ -90,7 +91,7 @@ async def mailbox() -> AsyncIterator[SimpleNamespace]:
     await server.wait_closed()
 
 
-def channel(session: ClientSession, integration: Integration, *templates: str) -> Channel:
+def channel(session: Session, integration: Integration, *templates: str) -> Channel:
     receivers = (Receiver("team", (integration,)),)
     config = AlertmanagerConfig("", "", Route("team"), receivers, templates=templates)
     return build_channels(config, session)["team"][0]
@@ -100,7 +101,7 @@ def secret(text: str) -> SecretSource:
     return SecretSource(Secret(text))
 
 
-async def test_webhook_sends_version_4(session: ClientSession, peer: SimpleNamespace) -> None:
+async def test_webhook_sends_version_4(session: Session, peer: SimpleNamespace) -> None:
     delivery = await channel(session, WebhookConfig(secret(peer.url))).send(message(resolved=True))
     assert delivery.ok
     assert "s3cret" not in delivery.detail
@@ -114,7 +115,7 @@ async def test_webhook_sends_version_4(session: ClientSession, peer: SimpleNames
 
 @pytest.mark.parametrize(("status", "retry"), [(429, True), (503, True), (404, False), (302, False)])
 async def test_status_decides_about_retry(
-    session: ClientSession, peer: SimpleNamespace, status: int, retry: bool
+    session: Session, peer: SimpleNamespace, status: int, retry: bool
 ) -> None:
     peer.status, peer.headers = status, {"Retry-After": "7", "Location": "/other"}
     delivery = await channel(session, SlackConfig(secret(peer.url))).send(message())
@@ -124,9 +125,7 @@ async def test_status_decides_about_retry(
     assert "s3cret" not in delivery.detail
 
 
-async def test_slack_escapes_and_survives_a_broken_template(
-    session: ClientSession, peer: SimpleNamespace
-) -> None:
+async def test_slack_escapes_and_survives_a_broken_template(session: Session, peer: SimpleNamespace) -> None:
     peer.said = "ok"
     config = SlackConfig(secret(peer.url), title="{{ .Nope.Such }}", pretext='{{ template "__subject" . }}')
     assert (await channel(session, config).send(message())).ok
@@ -137,7 +136,7 @@ async def test_slack_escapes_and_survives_a_broken_template(
     assert attachment["color"] == "warning"
 
 
-async def test_metadata_and_closed_ports(session: ClientSession) -> None:
+async def test_metadata_and_closed_ports(session: Session) -> None:
     blocked = await channel(session, WebhookConfig(secret("http://169.254.169.254/s3cret"))).send(message())
     assert not blocked.retry
     assert "link-local" in blocked.detail
@@ -145,7 +144,7 @@ async def test_metadata_and_closed_ports(session: ClientSession) -> None:
     assert (closed.retry, closed.detail) == (True, "connection refused")
 
 
-async def test_mail_has_all_facts_in_both_parts(session: ClientSession, mailbox: SimpleNamespace) -> None:
+async def test_mail_has_all_facts_in_both_parts(session: Session, mailbox: SimpleNamespace) -> None:
     config = EmailConfig("a@x.org, b@x.org", "bb@x.org", mailbox.host, require_tls=False)
     sender = channel(session, config)
     assert (await sender.send(message("Slow\r\nBcc: evil@x.org"))).ok
@@ -161,7 +160,7 @@ async def test_mail_has_all_facts_in_both_parts(session: ClientSession, mailbox:
     assert "&lt;b&gt;&amp;" in html
 
 
-async def test_mail_refusals(session: ClientSession, mailbox: SimpleNamespace) -> None:
+async def test_mail_refusals(session: Session, mailbox: SimpleNamespace) -> None:
     plain = EmailConfig("a@x.org", "bb@x.org", mailbox.host, require_tls=False)
     mailbox.answer = "550 no"
     assert not (await channel(session, plain).send(message())).retry

@@ -73,7 +73,7 @@ async def test_every_channel_asks_what_alertmanager_asks(sinks: tuple[Sink, Sink
             if is_over:
                 alerts = [each | {"endsAt": _iso(time.time())} for each in alerts]
             sinks[0].has_issue = sinks[1].has_issue = is_over
-            await _post(session, f"{url}/api/v2/alerts", alerts)
+            await _post(f"{url}/api/v2/alerts", alerts)
             told = _notification(alerts)
             for channel in channels:
                 delivery = await channel.send(told)
@@ -191,8 +191,8 @@ async def _until_up(url: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _post(session: aiohttp.ClientSession, url: str, body: Any) -> None:
-    async with session.post(url, json=body) as answer:
+async def _post(url: str, body: Any) -> None:
+    async with aiohttp.ClientSession() as session, session.post(url, json=body) as answer:
         assert answer.status == 200, await answer.text()
 
 

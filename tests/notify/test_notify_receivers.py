@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import web
 from yarl import URL
 
 from backbeat.config.alertmanager import (
@@ -40,6 +40,7 @@ from backbeat.config.pagers import (
     VictoropsConfig,
 )
 from backbeat.config.secret import Secret
+from backbeat.httpclient import Session
 from backbeat.model.alerts import Alert, Channel, Delivery, Notification
 from backbeat.model.labels import Labels
 from backbeat.notify import build_channels, new_session
@@ -81,7 +82,7 @@ async def server() -> AsyncIterator[Server]:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[ClientSession]:
+async def session() -> AsyncIterator[Session]:
     async with new_session() as opened:
         yield opened
 
@@ -90,7 +91,7 @@ def secret(text: str = CANARY) -> SecretSource:
     return SecretSource(Secret(text))
 
 
-def build(session: ClientSession, *integrations: Integration) -> Sequence[Channel]:
+def build(session: Session, *integrations: Integration) -> Sequence[Channel]:
     config = AlertmanagerConfig("", "", Route("team"), (Receiver("team", integrations),))
     return build_channels(config, session)["team"]
 
@@ -135,7 +136,7 @@ def everyone(url: str) -> dict[str, Integration]:
     ("status", "retry"), [(400, False), (403, False), (404, False), (429, True), (500, True), (503, True)]
 )
 async def test_statuses_that_are_tried_again(
-    session: ClientSession, server: Server, status: int, retry: bool
+    session: Session, server: Server, status: int, retry: bool
 ) -> None:
     """5xx and 429 are; and what a receiver says of a secret is not passed on."""
     server.answers = [(status, f"refused: {CANARY} Bearer {CANARY}")]
@@ -150,7 +151,7 @@ async def test_statuses_that_are_tried_again(
 
 
 async def test_secrets_stay_out_of_the_log(
-    session: ClientSession, server: Server, caplog: pytest.LogCaptureFixture
+    session: Session, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     server.answers = [(200, {"ok": True, "success": True, "access_token": CANARY})]
@@ -160,7 +161,7 @@ async def test_secrets_stay_out_of_the_log(
     assert CANARY not in " ".join(logged)
 
 
-async def test_a_secret_file_that_is_gone_is_tried_again(session: ClientSession, tmp_path: Path) -> None:
+async def test_a_secret_file_that_is_gone_is_tried_again(session: Session, tmp_path: Path) -> None:
     gone = SecretSource(None, str(tmp_path / "none"))
     channels = build(
         session,
@@ -176,7 +177,7 @@ async def test_a_secret_file_that_is_gone_is_tried_again(session: ClientSession,
         assert "cannot be read" in delivery.detail
 
 
-async def test_redirects_keep_the_message_or_are_refused(session: ClientSession, server: Server) -> None:
+async def test_redirects_keep_the_message_or_are_refused(session: Session, server: Server) -> None:
     (channel,) = build(session, WebhookConfig(secret(f"{server.url}/first")))
     server.headers = {"Location": "/second"}
     server.answers = [(307, ""), (200, "")]
@@ -195,7 +196,7 @@ async def test_redirects_keep_the_message_or_are_refused(session: ClientSession,
     assert "link-local" in caught.detail
 
 
-async def test_a_token_by_oauth2_is_sent_and_never_shown(session: ClientSession, server: Server) -> None:
+async def test_a_token_by_oauth2_is_sent_and_never_shown(session: Session, server: Server) -> None:
     login = OAuth2("backbeat", f"{server.url}/token", secret())
     (channel,) = build(session, WebhookConfig(secret(f"{server.url}/hook"), http=HTTPClient(oauth2=login)))
     server.answers = [(200, {"access_token": "tok-canary"}), (500, "no Bearer tok-canary"), (200, "")]
@@ -211,12 +212,12 @@ async def test_a_token_by_oauth2_is_sent_and_never_shown(session: ClientSession,
     assert (denied.retry, denied.detail) == (True, "oauth2: the token_url answered HTTP status 400")
 
 
-async def test_pagerduty_v1_is_asked_again_after_403(session: ClientSession, server: Server) -> None:
+async def test_pagerduty_v1_is_asked_again_after_403(session: Session, server: Server) -> None:
     by_service = build(session, PagerdutyConfig(service_key=secret()))[0]
     assert list(by_service.retried()) == [403]  # type: ignore[attr-defined]
 
 
-async def test_pagerduty_leaves_out_details_that_are_too_long(session: ClientSession, server: Server) -> None:
+async def test_pagerduty_leaves_out_details_that_are_too_long(session: Session, server: Server) -> None:
     (channel,) = build(session, PagerdutyConfig(routing_key=secret(), url=server.url))
     assert (await channel.send(message(alerts=1200, long="x" * 300))).ok
     body = server.got[0][2]
@@ -224,16 +225,14 @@ async def test_pagerduty_leaves_out_details_that_are_too_long(session: ClientSes
     assert body["payload"]["summary"].startswith("[FIRING:1200] Slow")
 
 
-async def test_incidentio_is_told_of_the_first_alert_of_too_many(
-    session: ClientSession, server: Server
-) -> None:
+async def test_incidentio_is_told_of_the_first_alert_of_too_many(session: Session, server: Server) -> None:
     (channel,) = build(session, IncidentioConfig(url=secret(server.url), alert_source_token=secret()))
     assert (await channel.send(message(alerts=2000, long="x" * 300))).ok
     body = server.got[0][2]
     assert (len(body["alerts"]), body["truncatedAlerts"], body["version"]) == (1, 1999, "1")
 
 
-async def test_opsgenie_stops_where_a_step_fails(session: ClientSession, server: Server) -> None:
+async def test_opsgenie_stops_where_a_step_fails(session: Session, server: Server) -> None:
     (channel,) = build(session, OpsgenieConfig(api_key=secret(), api_url=server.url, update_alerts=True))
     server.answers = [(202, {}), (503, "busy"), (202, {})]
     delivery = await channel.send(message())
@@ -243,9 +242,7 @@ async def test_opsgenie_stops_where_a_step_fails(session: ClientSession, server:
     assert server.got[0][1].endswith("/close?identifierType=alias")
 
 
-async def test_telegram_waits_as_told_and_falls_back_to_plain_text(
-    session: ClientSession, server: Server
-) -> None:
+async def test_telegram_waits_as_told_and_falls_back_to_plain_text(session: Session, server: Server) -> None:
     (channel,) = build(
         session, TelegramConfig(server.url, secret("1:t"), 5, message="a_b", parse_mode="Markdown")
     )
@@ -258,9 +255,7 @@ async def test_telegram_waits_as_told_and_falls_back_to_plain_text(
     assert [body.get("parse_mode") for *_, body in server.got] == ["Markdown", None]
 
 
-async def test_telegram_sends_the_subject_of_html_that_is_too_long(
-    session: ClientSession, server: Server
-) -> None:
+async def test_telegram_sends_the_subject_of_html_that_is_too_long(session: Session, server: Server) -> None:
     (channel,) = build(session, TelegramConfig(server.url, secret("1:t"), 5))
     assert (await channel.send(message(alerts=100, note="<b>"))).ok
     text = server.got[0][2]["text"]
@@ -268,7 +263,7 @@ async def test_telegram_sends_the_subject_of_html_that_is_too_long(
     assert len(text) < 300
 
 
-async def test_wechat_asks_for_a_token_anew_when_it_is_over(session: ClientSession, server: Server) -> None:
+async def test_wechat_asks_for_a_token_anew_when_it_is_over(session: Session, server: Server) -> None:
     (channel,) = build(session, WechatConfig(secret(), "corp", server.url))
     token = (200, {"errcode": 0, "access_token": "T", "expires_in": 7200})
     server.answers = [
@@ -291,7 +286,7 @@ async def test_wechat_asks_for_a_token_anew_when_it_is_over(session: ClientSessi
     [({"success": True}, True, False), ({"success": False}, False, False), ("<html>", False, True)],
 )
 async def test_rocketchat_refuses_with_200(
-    session: ClientSession, server: Server, said: Any, ok: bool, retry: bool
+    session: Session, server: Server, said: Any, ok: bool, retry: bool
 ) -> None:
     (channel,) = build(session, RocketchatConfig(server.url, secret(), secret()))
     server.answers = [(200, said)]
@@ -334,7 +329,7 @@ OFFERED = {"transitions": [{"id": "7", "name": "Reopen"}, {"id": "8", "name": "C
     ],
 )
 async def test_jira_keeps_one_issue_a_group(
-    session: ClientSession, server: Server, is_over: bool, found: Any, steps: list[str]
+    session: Session, server: Server, is_over: bool, found: Any, steps: list[str]
 ) -> None:
     (channel,) = build(session, replace(JIRA, api_url=server.url))
     server.answers = [(200, found), (200, {}), (200, OFFERED), (204, "")]
@@ -344,7 +339,7 @@ async def test_jira_keeps_one_issue_a_group(
         assert server.got[3][2] == {"transition": {"id": "8" if is_over else "7"}}
 
 
-async def test_jira_says_which_transition_is_missing(session: ClientSession, server: Server) -> None:
+async def test_jira_says_which_transition_is_missing(session: Session, server: Server) -> None:
     (channel,) = build(session, replace(JIRA, api_url=server.url))
     server.answers = [(200, issue("new")), (200, {}), (200, {"transitions": []})]
     delivery = await channel.send(message(is_over=True))
@@ -352,7 +347,7 @@ async def test_jira_says_which_transition_is_missing(session: ClientSession, ser
     assert delivery.detail == "issue P-1 offers no transition 'Close'"
 
 
-async def test_jira_cloud_is_told_in_its_document_format(session: ClientSession, server: Server) -> None:
+async def test_jira_cloud_is_told_in_its_document_format(session: Session, server: Server) -> None:
     (channel,) = build(session, replace(JIRA, api_url=f"{server.url}/rest/api/3", api_type="cloud"))
     server.answers = [(200, {"issues": []}), (201, {})]
     assert (await channel.send(message())).ok
@@ -365,7 +360,7 @@ async def test_jira_cloud_is_told_in_its_document_format(session: ClientSession,
 SLACK_API = "{}/api/chat.postMessage"
 
 
-async def test_slack_changes_the_message_that_it_sent(session: ClientSession, server: Server) -> None:
+async def test_slack_changes_the_message_that_it_sent(session: Session, server: Server) -> None:
     config = SlackConfig(secret(SLACK_API.format(server.url)), app_token=secret("xoxb"), update_message=True)
     (channel,) = build(session, config)
     server.answers = [(200, {"ok": True, "ts": "1.5", "channel": "C1"})]
@@ -377,7 +372,7 @@ async def test_slack_changes_the_message_that_it_sent(session: ClientSession, se
     assert (server.got[1][2]["ts"], server.got[1][2]["channel"]) == ("1.5", "C1")
 
 
-async def test_slack_posts_anew_where_the_message_is_gone(session: ClientSession, server: Server) -> None:
+async def test_slack_posts_anew_where_the_message_is_gone(session: Session, server: Server) -> None:
     config = SlackConfig(secret(SLACK_API.format(server.url)), update_message=True)
     (channel,) = build(session, config)
     server.answers = [
@@ -390,14 +385,14 @@ async def test_slack_posts_anew_where_the_message_is_gone(session: ClientSession
     assert dict(delivery.remember)["ts"] == "2.5"
 
 
-async def test_a_webhook_with_a_payload_of_its_own(session: ClientSession, server: Server) -> None:
+async def test_a_webhook_with_a_payload_of_its_own(session: Session, server: Server) -> None:
     payload = {"{{ .Status }}": ["{{ len .Alerts }}", True, None], "text": "{{ .CommonLabels.alertname }}!"}
     (channel,) = build(session, WebhookConfig(secret(server.url), max_alerts=2, payload=payload))
     assert (await channel.send(message(alerts=5))).ok
     assert server.got[0][2] == {"firing": [2, True, None], "text": "Slow!"}
 
 
-async def test_labels_of_the_route_are_templates(session: ClientSession, server: Server) -> None:
+async def test_labels_of_the_route_are_templates(session: Session, server: Server) -> None:
     labels = {"team": "{{ .CommonLabels.team }}", "who": '{{ routeLabels "team" }} on call', "plain": "x"}
     told = replace(message(team="api"), route_labels=Labels.of(labels))
     hook = WebhookConfig(secret(server.url))
@@ -408,7 +403,7 @@ async def test_labels_of_the_route_are_templates(session: ClientSession, server:
     assert server.got[1][2] == {"who": "api on call"}
 
 
-async def test_a_failed_template_costs_no_message(session: ClientSession, server: Server) -> None:
+async def test_a_failed_template_costs_no_message(session: Session, server: Server) -> None:
     broken = "{{ .Nope.Such }}"
     channels = build(
         session,
@@ -442,7 +437,7 @@ def test_signature_of_the_test_suite_of_aws() -> None:
 
 
 async def test_sns_takes_a_role_and_keeps_it(
-    session: ClientSession, server: Server, monkeypatch: pytest.MonkeyPatch
+    session: Session, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"{server.url}/sts")
     account = SigV4("eu", "AK", secret(), role_arn="arn:role", external_id="ext")
@@ -458,7 +453,7 @@ async def test_sns_takes_a_role_and_keeps_it(
 
 
 async def test_sns_says_whose_keys_are_missing(
-    session: ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
@@ -468,7 +463,7 @@ async def test_sns_says_whose_keys_are_missing(
     assert "sigv4.access_key" in delivery.detail
 
 
-async def test_apprise_sends_and_says_why_it_could_not(session: ClientSession, server: Server) -> None:
+async def test_apprise_sends_and_says_why_it_could_not(session: Session, server: Server) -> None:
     pytest.importorskip("apprise")
     url = server.url.replace("http://", "json://") + f"/{CANARY}"
     own, worded = build(

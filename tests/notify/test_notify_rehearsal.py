@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from backbeat.config.load import Reader
+from backbeat.httpclient import Session
 from backbeat.model.alerts import Alert, Notification
 from backbeat.model.labels import Labels
 from backbeat.notify.rehearsal import rehearsed
@@ -59,7 +59,7 @@ async def test_every_channel_says_its_words_without_its_secrets(tmp_path: Path) 
     config = Reader().alertmanager(tmp_path / "alertmanager.yml")
     assert config is not None
     said = {}
-    async with aiohttp.ClientSession() as session:
+    async with Session() as session:
         for channel in rehearsed(config, session)["all"]:
             said[channel.kind] = await channel.words(MESSAGE)
     assert len(said) == 19

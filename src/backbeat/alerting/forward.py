@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
 import orjson
 from yarl import URL
 
 from backbeat.config.prometheus import AlertmanagerTargets
-from backbeat.httpclient import Client
+from backbeat.httpclient import Client, Session
 from backbeat.model.alerts import Alert, AlertSink
 from backbeat.model.labels import Labels
 
@@ -31,6 +30,7 @@ _BATCH = 64
 _LONGEST_QUEUE = 10_000
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 60.0
+_SHOWN_BYTES = 200
 _log = logging.getLogger(__name__)
 
 
@@ -117,7 +117,7 @@ class _Target:
         self.status = TargetStatus(f"{settings.scheme}://{address}{prefix}/api/v2/alerts")
         self.relabel = relabel
         self._http = settings.http
-        self._timeout = aiohttp.ClientTimeout(total=settings.timeout_ms / 1000)
+        self._timeout_s = settings.timeout_ms / 1000
         self._queue: deque[dict[str, Any]] = deque(maxlen=_LONGEST_QUEUE)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -139,7 +139,7 @@ class _Target:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        async with aiohttp.ClientSession(timeout=self._timeout) as session:
+        async with Session() as session:
             client = Client(session, self._http)
             retry_s = _FIRST_RETRY_S
             while True:
@@ -168,14 +168,18 @@ class _Target:
         """One attempt. Returns what went wrong, or an empty string, and whether trying again can help."""
         url, headers = URL(self.status.url), {"Content-Type": "application/json"}
         try:
-            async with client.request("POST", url, headers, data=orjson.dumps(batch)) as answer:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                client.request("POST", url, headers, data=orjson.dumps(batch)) as answer,
+            ):
                 if answer.status < 300:
                     return "", False
                 again = answer.status >= 500 or answer.status == 429
-                return f"HTTP {answer.status}: {(await answer.text())[:200]}", again
+                said = await answer.read(_SHOWN_BYTES, cut=True)
+                return f"HTTP {answer.status}: {said.decode('utf-8', 'replace')}", again
         except TimeoutError:
-            return f"no answer within {self._timeout.total:g} s", True
-        except (aiohttp.ClientError, OSError, ValueError) as failure:
+            return f"no answer within {self._timeout_s:g} s", True
+        except (OSError, ValueError) as failure:
             return str(failure) or type(failure).__name__, True
 
     def _note_failure(self, failure: str) -> None:

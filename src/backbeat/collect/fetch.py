@@ -13,20 +13,25 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import aiohttp
 import cramjam
 from yarl import URL
 
 from backbeat import __version__
 from backbeat.config.prometheus import ScrapeConfig
-from backbeat.httpclient import Client, RedirectError, TokenError
+from backbeat.httpclient import (
+    Answer,
+    AnswerTooLarge,
+    Client,
+    ExchangeError,
+    RedirectError,
+    Session,
+    TokenError,
+)
 from backbeat.model.durations import format_duration
 from backbeat.model.errors import WorldFailure
 
 DEFAULT_BODY_BYTES = 16 * 1024 * 1024
 USER_AGENT = f"Backbeat/{__version__}"
-_KEEPALIVE_S = 300.0
-_READ_BYTES = 1024 * 1024
 _DEFLATE_RATIO = 1100
 """more than deflate can make of a byte"""
 _PROTOCOLS = {
@@ -47,23 +52,8 @@ class BodyTooLarge(FetchError):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    body: bytes
+    body: bytes | bytearray
     openmetrics: bool
-
-
-def new_session() -> aiohttp.ClientSession:
-    """The one HTTP session of all scrapes; close it after the last loop has ended."""
-    return aiohttp.ClientSession(
-        # Connections outlive the usual scrape intervals; their number is bounded by that of the targets.
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
-        auto_decompress=False,
-        # Larger than most bodies, so that reading one does not pause and resume the socket.
-        read_bufsize=_READ_BYTES,
-        # The whole fetch, redirects included, has its own timeout.
-        timeout=aiohttp.ClientTimeout(),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
-    )
 
 
 def accept_header(protocols: Sequence[str]) -> str:
@@ -91,9 +81,7 @@ def is_openmetrics(content_type: str, fallback: str) -> bool:
 class HTTPFetch:
     """Fetches one target, again and again."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, config: ScrapeConfig, url: str, timeout_ms: int
-    ) -> None:
+    def __init__(self, session: Session, config: ScrapeConfig, url: str, timeout_ms: int) -> None:
         self._client = Client(session, config.http)
         self._url = URL(url)
         self._limit = config.body_size_limit or DEFAULT_BODY_BYTES
@@ -117,20 +105,19 @@ class HTTPFetch:
         except TimeoutError as error:
             waited = format_duration(self._timeout_ms)
             raise FetchError(f"timeout: no complete answer within {waited} (scrape_timeout)") from error
-        except aiohttp.ClientError as error:
-            raise FetchError(_reason(error, self._url)) from error
-        except (RedirectError, TokenError) as error:
+        except (ExchangeError, RedirectError, TokenError) as error:
             raise FetchError(str(error)) from error
         except (OSError, ValueError) as error:
             raise FetchError(f"{self._url.host}: {error}") from error
 
-    async def _accept(self, response: aiohttp.ClientResponse) -> Fetched:
+    async def _accept(self, response: Answer) -> Fetched:
         if response.status != 200:
-            raise FetchError(
-                f"server returned HTTP status {response.status} {response.reason or ''}".rstrip()
-            )
+            raise FetchError(f"server returned HTTP status {response.status} {response.reason}".rstrip())
         openmetrics = is_openmetrics(response.headers.get("Content-Type", ""), self._fallback)
-        body = await self._read(response)
+        try:
+            body: bytes | bytearray = await response.read(self._limit)
+        except AnswerTooLarge as error:
+            raise _too_large(self._limit) from error
         encoding = response.headers.get("Content-Encoding", "").lower()
         if encoding == "gzip":
             body = gunzip(body, self._limit)
@@ -138,20 +125,8 @@ class HTTPFetch:
             raise FetchError(f"unsupported Content-Encoding {encoding[:40]!r}, expected gzip")
         return Fetched(body, openmetrics)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        if (response.content_length or 0) > self._limit:
-            raise _too_large(self._limit)
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.content.iter_any():
-            size += len(chunk)
-            if size > self._limit:
-                raise _too_large(self._limit)
-            chunks.append(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-
-def gunzip(body: bytes, limit: int) -> bytes:
+def gunzip(body: bytes | bytearray, limit: int) -> bytes | bytearray:
     """Decompress at most `limit` bytes. Raises BodyTooLarge, or FetchError where it is not gzip."""
     declared = int.from_bytes(body[-4:], "little")
     if 0 < declared <= min(limit, len(body) * _DEFLATE_RATIO):
@@ -160,7 +135,7 @@ def gunzip(body: bytes, limit: int) -> bytes:
         decoded = bytearray(declared)
         with contextlib.suppress(cramjam.DecompressionError):
             if cramjam.gzip.decompress_into(body, decoded) == declared:
-                return bytes(decoded)
+                return decoded
     parts: list[bytes] = []
     left = limit
     while body:
@@ -181,23 +156,3 @@ def gunzip(body: bytes, limit: int) -> bytes:
 
 def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"body is larger than {limit} bytes (body_size_limit)")
-
-
-def _reason(error: aiohttp.ClientError, url: URL) -> str:
-    """The failure in the words of someone who looks for its cause."""
-    place = f"{url.host}:{url.port}"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"{place}: TLS certificate refused: {error.certificate_error}"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"cannot resolve {url.host}: {error.os_error.strerror}"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        if isinstance(error.os_error, ConnectionRefusedError):
-            return f"connection refused: {place}"
-        return f"cannot connect to {place}: {error.os_error.strerror or error.os_error}"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return f"{place} closed the connection without an answer"
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return "the answer broke off before its end"
-    if isinstance(error, aiohttp.ClientResponseError):
-        return f"{place} does not answer in HTTP: {' '.join(error.message.split())[:200]}"
-    return f"{place}: {' '.join(str(error).split())[:200] or type(error).__name__}"

@@ -26,21 +26,21 @@ Words = NDArray[np.generic]
 class Body:
     """A body cut into lines; starts, ends: (lines,) where each begins, and where its newline is."""
 
-    content: bytes
+    content: bytes | bytearray
     starts: Int64s
     ends: Int64s
 
     @classmethod
-    def of(cls, content: bytes) -> Body:
+    def of(cls, content: bytes | bytearray) -> Body:
         if content and not content.endswith(b"\n"):
-            content += b"\n"
+            content = content + b"\n"
         ends = np.flatnonzero(np.frombuffer(content, np.uint8) == _NEWLINE)
         starts = np.zeros_like(ends)
         np.add(ends[:-1], 1, out=starts[1:])
         return cls(content, starts, ends)
 
     def line(self, at: int) -> bytes:
-        return self.content[self.starts[at] : self.ends[at]]
+        return bytes(self.content[self.starts[at] : self.ends[at]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
-import aiohttp
 from yarl import URL
 
 from backbeat.collect.discovery import TargetFinder
 from backbeat.collect.exposition import Metadata
-from backbeat.collect.fetch import HTTPFetch, new_session
+from backbeat.collect.fetch import HTTPFetch
 from backbeat.collect.host import HostCollector, host_target
 from backbeat.collect.metrics import CollectMetrics
 from backbeat.collect.relabel import Relabeler
@@ -28,6 +27,7 @@ from backbeat.collect.scrape import Fetch, ScrapeLoop, Surroundings
 from backbeat.collect.target import DroppedTarget, ResolvedTargets, Target, TargetStatus, resolve
 from backbeat.collect.ticks import Monotonic, Sleep
 from backbeat.config.prometheus import Discovery, PrometheusConfig, ScrapeConfig
+from backbeat.httpclient import Session
 from backbeat.model.appender import Appender
 from backbeat.model.clock import Now
 
@@ -85,7 +85,7 @@ class ScrapeManager:
         self._around = Surroundings(appender, now, self._metrics, sleep, monotonic)
         self._external_host = external_host or socket.gethostname()
         self._fetcher = fetcher or self._default_fetcher
-        self._session: aiohttp.ClientSession | None = None
+        self._session: Session | None = None
         self._pools: dict[str, _Pool] = {}
         self._applying = asyncio.Lock()
 
@@ -217,7 +217,7 @@ class ScrapeManager:
         if config.host_collector:
             return HostCollector(target.timeout_ms)
         if self._session is None:
-            self._session = new_session()
+            self._session = Session()
         return HTTPFetch(self._session, config, target.url, target.timeout_ms)
 
     def _start_watch(self, pool: _Pool) -> None:

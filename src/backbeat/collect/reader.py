@@ -25,7 +25,7 @@ from backbeat.collect.exposition import ExpositionError, LineError, Metadata, pa
 from backbeat.collect.identity import SeriesIdentity
 from backbeat.collect.layout import Body, Layout, Seen, Shape
 from backbeat.collect.lines import LineReader, SampleLimitExceeded
-from backbeat.collect.reading import NOTHING, Lines, Parsed, Prepared, Reading
+from backbeat.collect.reading import EMPTY_COLUMNS, NOTHING, Lines, Parsed, Prepared, Reading
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
 from backbeat.model.labels import Labels
 
@@ -87,11 +87,11 @@ class ScrapeReader:
         """Whether a body has been read before, so that the next one is probably cheap."""
         return self._last_reading is not None
 
-    def read(self, body: bytes, at_ms: int, *, openmetrics: bool = False) -> Reading:
+    def read(self, body: bytes | bytearray, at_ms: int, *, openmetrics: bool = False) -> Reading:
         """Read one body, scraped at `at_ms`: `prepare` and `complete` in one."""
         return self.complete(self.prepare(body, at_ms, openmetrics=openmetrics))
 
-    def prepare(self, body: bytes, at_ms: int, *, openmetrics: bool = False) -> Prepared:
+    def prepare(self, body: bytes | bytearray, at_ms: int, *, openmetrics: bool = False) -> Prepared:
         """Do all of the reading that needs no storage, so that a large body can be read on a thread.
 
         Raises ExpositionError, SampleLimitExceeded or LabelLimitExceeded, and then nothing of it counts.
@@ -107,7 +107,7 @@ class ScrapeReader:
             if prepared is not None:
                 return prepared
         self._openmetrics = openmetrics
-        return self._read_lines(body, cut)
+        return self._read_lines(bytes(body), cut)
 
     def complete(self, prepared: Prepared) -> Reading:
         """Give new series their columns. Must come before the next `prepare`."""
@@ -145,7 +145,7 @@ class ScrapeReader:
         for at, line in zip(seen.again.tolist(), changed, strict=True):
             before = bisect_right(begins, at)
             self._lines.read_line(line, last.types[before - 1][1] if before else "", found)
-        self._forget()
+        self._lines.forget(reading.scraped, reading.columns)
         columns, values = last.columns.copy(), np.zeros(len(last.columns))
         values[seen.plain] = numbers
         return self._parsed(body, seen.again, found, columns, values, shape, last.types, seen)
@@ -158,7 +158,8 @@ class ScrapeReader:
             self._lines.read_all(lines, found)
         finally:
             self.scraped = found.scraped
-            self._forget()
+            known = self._last_reading
+            self._lines.forget(found.scraped, EMPTY_COLUMNS if known is None else known.columns)
         count = len(cut.ends)
         del found.columns[count:]
         everything: Int64s = np.arange(count)
@@ -169,10 +170,6 @@ class ScrapeReader:
         except LineError as error:
             # Rare, so the line is looked for only now.
             raise self._lines.first_bad(lines) or ExpositionError(1, "", str(error)) from None
-
-    def _forget(self) -> None:
-        last = self._last_reading
-        self._lines.forget(self.scraped, np.empty(0, np.int32) if last is None else last.columns)
 
     def _parsed(
         self,

@@ -13,13 +13,15 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
 from backbeat.config.http_client import HTTPClient, SecretSource
+from backbeat.httpclient.connection import Answer
+from backbeat.httpclient.errors import RedirectError
 from backbeat.httpclient.oauth2 import TokenSource, token_source
 from backbeat.httpclient.proxy import proxy_for
+from backbeat.httpclient.session import Session
 from backbeat.httpclient.tls import Stamp, tls_context, tls_stamp
 
 MAX_REDIRECTS = 10
@@ -32,14 +34,10 @@ Guard = Callable[[str, URL], Awaitable[None]]
 """Told the method and URL of each request before it is made; raises to refuse."""
 
 
-class RedirectError(OSError):
-    """The peer sends us elsewhere in a way that we do not follow."""
-
-
 class Client:
     """Reaches peers by one set of settings."""
 
-    def __init__(self, session: aiohttp.ClientSession, http: HTTPClient) -> None:
+    def __init__(self, session: Session, http: HTTPClient) -> None:
         self._session = session
         self._http = http
         self._tokens: TokenSource | None = token_source(session, http.oauth2) if http.oauth2 else None
@@ -56,12 +54,12 @@ class Client:
         data: bytes | None = None,
         credentials: Mapping[str, str] = _NOTHING,
         guard: Guard | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncIterator[Answer]:
         """Ask, and follow redirects where the settings allow it.
 
         credentials: headers that are for this host alone; they win over those of the settings
         guard: sees every request, those after a redirect too
-        Raises RedirectError, TokenError, aiohttp.ClientError, OSError, ValueError.
+        Raises RedirectError, TokenError, ExchangeError, other OSErrors (a file is missing), ValueError.
         """
         told = CIMultiDict(headers)
         told.extend(await self._credentials())
@@ -74,11 +72,10 @@ class Client:
             async with self._session.request(
                 method,
                 url,
+                told,
                 data=data,
-                headers=told,
-                allow_redirects=False,
-                ssl=await self._tls() if url.scheme == "https" else True,
-                server_hostname=(self._http.tls.server_name or None) if url.scheme == "https" else None,
+                tls=await self._tls() if url.scheme == "https" else None,
+                server_name=self._http.tls.server_name,
                 proxy=proxy,
                 proxy_headers=proxy_headers,
             ) as response:
@@ -126,7 +123,7 @@ class Client:
         return self._context
 
 
-def _target(response: aiohttp.ClientResponse, url: URL, method: str) -> URL:
+def _target(response: Answer, url: URL, method: str) -> URL:
     """Where a redirect leads. Raises RedirectError, ValueError."""
     location = response.headers.get("Location", "")
     if not location:

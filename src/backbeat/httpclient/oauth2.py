@@ -12,12 +12,13 @@ from collections.abc import Callable
 from urllib.parse import quote_plus, urlencode
 from weakref import WeakKeyDictionary
 
-import aiohttp
 import orjson
+from multidict import CIMultiDict
 from yarl import URL
 
 from backbeat.config.http_client import OAuth2
 from backbeat.httpclient.proxy import proxy_for
+from backbeat.httpclient.session import Session
 from backbeat.httpclient.tls import tls_context
 
 _EARLY_S = 10.0
@@ -25,14 +26,14 @@ _EARLY_S = 10.0
 _TIMEOUT_S = 30.0
 _LONGEST_ANSWER = 1 << 20
 _TYPES = {"bearer": "Bearer", "mac": "MAC", "basic": "Basic"}
-_known: WeakKeyDictionary[aiohttp.ClientSession, dict[OAuth2, TokenSource]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Session, dict[OAuth2, TokenSource]] = WeakKeyDictionary()
 
 
 class TokenError(OSError):
     """No token could be had; the text says why and shows no secret."""
 
 
-def token_source(session: aiohttp.ClientSession, settings: OAuth2) -> TokenSource:
+def token_source(session: Session, settings: OAuth2) -> TokenSource:
     """One source for all connections of a session that have the same settings."""
     own = _known.setdefault(session, {})
     if settings not in own:
@@ -49,8 +50,8 @@ class TokenSource:
         self._secret = ""
         self._ends_at_s: float | None = None
 
-    async def header(self, session: aiohttp.ClientSession) -> str:
-        """An Authorization header's value. Raises TokenError, aiohttp.ClientError, OSError, ValueError."""
+    async def header(self, session: Session) -> str:
+        """An Authorization header's value. Raises OSError (TokenError, ExchangeError), ValueError."""
         async with self._lock:
             secret = self._settings.client_secret.read()
             if not self._header or self._is_over() or secret != self._secret:
@@ -66,7 +67,7 @@ class TokenSource:
     def _is_over(self) -> bool:
         return self._ends_at_s is not None and self._now() >= self._ends_at_s - _EARLY_S
 
-    async def _fetch(self, session: aiohttp.ClientSession, secret: str) -> str:
+    async def _fetch(self, session: Session, secret: str) -> str:
         """The client names itself in the header, and where the server refuses that, in the body."""
         settings = self._settings
         form = [("grant_type", "client_credentials"), *settings.endpoint_params]
@@ -82,7 +83,7 @@ class TokenSource:
             raise TokenError(f"oauth2: the token_url answered HTTP status {status}")
         return self._understood(said)
 
-    def _understood(self, said: bytes) -> str:
+    def _understood(self, said: bytearray) -> str:
         try:
             answer = orjson.loads(said)
             token, kind = answer["access_token"], str(answer.get("token_type") or "Bearer")
@@ -94,22 +95,28 @@ class TokenSource:
         self._ends_at_s = self._now() + lasts_s if lasts_s > 0 else None
         return f"{_TYPES.get(kind.lower(), kind)} {token}"
 
-    async def _ask(
-        self, session: aiohttp.ClientSession, form: list[tuple[str, str]], login: str
-    ) -> tuple[int, bytes]:
+    async def _ask(self, session: Session, form: list[tuple[str, str]], login: str) -> tuple[int, bytearray]:
         settings, url = self._settings, URL(self._settings.token_url)
         proxy = proxy_for(url, settings)
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        headers = CIMultiDict(
+            {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        )
+        if login:
+            headers["Authorization"] = login
         context = await asyncio.to_thread(tls_context, settings.tls) if url.scheme == "https" else None
-        async with session.post(
-            url,
-            data=urlencode(form).encode(),
-            headers=headers | ({"Authorization": login} if login else {}),
-            allow_redirects=False,
-            ssl=context or True,
-            server_hostname=(settings.tls.server_name or None) if context else None,
-            proxy=proxy,
-            proxy_headers={name: secret.read() for name, secret in settings.proxy_headers} if proxy else None,
-            timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
-        ) as response:
-            return response.status, await response.content.read(_LONGEST_ANSWER)
+        async with (
+            asyncio.timeout(_TIMEOUT_S),
+            session.request(
+                "POST",
+                url,
+                headers,
+                data=urlencode(form).encode(),
+                tls=context,
+                server_name=settings.tls.server_name,
+                proxy=proxy,
+                proxy_headers={name: secret.read() for name, secret in settings.proxy_headers}
+                if proxy
+                else None,
+            ) as answer,
+        ):
+            return answer.status, await answer.read(_LONGEST_ANSWER, cut=True)

@@ -10,24 +10,25 @@ import asyncio
 import ipaddress
 import socket
 
-import aiohttp
+from aiohappyeyeballs import AddrInfoType
 from yarl import URL
+
+from backbeat.httpclient import Session
 
 _METADATA = frozenset(
     ipaddress.ip_address(address) for address in ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")
 )
+
+_MOST_REQUESTS = 64
 
 
 class ForbiddenAddress(OSError):
     """The receiver's name leads to an address that no message may go to."""
 
 
-def new_session() -> aiohttp.ClientSession:
+def new_session() -> Session:
     """The session of all channels; it checks every address at the moment of connecting."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=64, socket_factory=_socket),
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
+    return Session(most=_MOST_REQUESTS, socket_factory=_socket)
 
 
 async def check_host(url: URL) -> None:
@@ -57,7 +58,7 @@ def _check(address: str) -> None:
         raise ForbiddenAddress("link-local and metadata addresses are not allowed for receivers")
 
 
-def _socket(info: aiohttp.AddrInfoType) -> socket.socket:
+def _socket(info: AddrInfoType) -> socket.socket:
     """Called with the address that is about to be connected to, so a name cannot change in between."""
     family, kind, protocol, _, address = info
     _check(str(address[0]))

@@ -8,9 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-import aiohttp
-
 from backbeat.config.http_client import HTTPClient
+from backbeat.httpclient import Session
 from backbeat.model.alerts import Delivery, Notification
 from backbeat.notify.http import Answer, Outlet, Request
 from backbeat.notify.texts import Texts
@@ -32,7 +31,7 @@ Settings = TypeVar("Settings", bound=HttpSettings)
 class Tools:
     """What all channels share."""
 
-    session: aiohttp.ClientSession
+    session: Session
     texts: Texts
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import aiohttp
-
 from backbeat.config.alertmanager import (
     AlertmanagerConfig,
     EmailConfig,
@@ -34,6 +32,7 @@ from backbeat.config.pagers import (
     SnsConfig,
     VictoropsConfig,
 )
+from backbeat.httpclient import Session
 from backbeat.model.alerts import Channel
 from backbeat.notify.apprise import AppriseChannel
 from backbeat.notify.channel import Tools
@@ -80,7 +79,7 @@ _CHANNELS: dict[type[Integration], Callable[[Any, Tools], Channel]] = {
 }
 
 
-def build_channels(config: AlertmanagerConfig, session: aiohttp.ClientSession) -> dict[str, list[Channel]]:
+def build_channels(config: AlertmanagerConfig, session: Session) -> dict[str, list[Channel]]:
     """The channels of each receiver, in the order of its settings. Use `notify.new_session()`."""
     tools = Tools(session, Texts(config.templates))
     return {

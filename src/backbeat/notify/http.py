@@ -16,13 +16,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-import aiohttp
 import orjson
 from yarl import URL
 
 from backbeat import __version__
 from backbeat.config.http_client import HTTPClient
-from backbeat.httpclient import Client, RedirectError, TokenError
+from backbeat.httpclient import Answer as Said
+from backbeat.httpclient import (
+    CertificateError,
+    Client,
+    ExchangeError,
+    RedirectError,
+    ResolveError,
+    Session,
+    TokenError,
+)
 from backbeat.model.alerts import Delivery
 from backbeat.notify.addresses import ForbiddenAddress, check_host
 
@@ -95,7 +103,7 @@ class Outlet:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        session: Session,
         http: HTTPClient,
         *,
         timeout_ms: int = 0,
@@ -121,7 +129,7 @@ class Outlet:
             failure = Delivery(False, retry=True, detail=f"no answer within {self._wait_s:g} s")
         except (ForbiddenAddress, RedirectError) as error:
             failure = Delivery(False, detail=str(error))
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:
             failure = Delivery(False, retry=True, detail=_reason(error))
         return Answer(failure)
 
@@ -134,17 +142,17 @@ class Outlet:
         async with self._client.request(
             request.method,
             target,
-            {"User-Agent": f"Backbeat/{__version__}"},
+            {"User-Agent": f"Backbeat/{__version__}", "Accept": "*/*"},
             data=request.body or None,
             credentials=request.headers,
             guard=guard,
         ) as response:
-            body = await _read(response)
+            body = bytes(await response.read(_LONGEST_ANSWER, cut=True))
             said = body[:4096].decode("utf-8", "replace")
             secrets = [*request.secrets, *_secrets(target, response)]
             return Answer(self._judge(response, without_secrets(secrets, said)), response.status, body)
 
-    def _judge(self, response: aiohttp.ClientResponse, said: str) -> Delivery:
+    def _judge(self, response: Said, said: str) -> Delivery:
         status = response.status
         detail = f"HTTP status {status}" + (f": {said}" if said else "")
         if 200 <= status < 300:
@@ -156,22 +164,13 @@ class Outlet:
         return Delivery(False, retry=retry, retry_after_ms=after_ms, detail=detail)
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for part in response.content.iter_any():
-        body += part
-        if len(body) > _LONGEST_ANSWER:
-            break
-    return bytes(body[:_LONGEST_ANSWER])
-
-
-def _secrets(target: URL, response: aiohttp.ClientResponse) -> list[str]:
+def _secrets(target: URL, response: Said) -> list[str]:
     """A peer may repeat what it was sent."""
     found: list[str] = []
     for url in (target, response.url):
         found += [str(url), url.raw_path_qs, url.path, url.query_string, url.password or ""]
         found += [part for part in (*url.parts, *url.query.values()) if len(part) > 7]
-    for name, value in response.request_info.headers.items():
+    for name, value in response.sent.items():
         if name.lower() not in _ORDINARY:
             found += [value, *value.split(" ")[1:], _password(value)]
     return found
@@ -213,11 +212,11 @@ def _reason(error: Exception) -> str:
     """The failure in words of our own, since those of libraries may hold the URL."""
     if isinstance(error, TokenError):
         return str(error)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+    if isinstance(error, CertificateError):
         return "TLS certificate of the receiver refused"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if isinstance(error, ResolveError):
         return "cannot resolve the receiver's host name"
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    cause = (error.__cause__ or error) if isinstance(error, ExchangeError) else error
     if isinstance(cause, ForbiddenAddress):
         return str(cause)
     if isinstance(cause, ConnectionRefusedError):

@@ -13,12 +13,12 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-import aiohttp
 import orjson
 
 from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.config.http_client import HTTPClient, SecretSource
 from backbeat.config.secret import Secret
+from backbeat.httpclient import Session
 from backbeat.model.alerts import Channel, Delivery, Notification
 from backbeat.notify.channel import HttpChannel
 from backbeat.notify.channels import build_channels
@@ -66,7 +66,7 @@ class Rehearsed:
     words: Callable[[Notification], Awaitable[Words]]
 
 
-def rehearsed(config: AlertmanagerConfig, session: aiohttp.ClientSession) -> dict[str, list[Rehearsed]]:
+def rehearsed(config: AlertmanagerConfig, session: Session) -> dict[str, list[Rehearsed]]:
     """The channels of each receiver, in the order of its settings; the session is not used."""
     receivers = tuple(
         replace(each, integrations=tuple(map(_without_files, each.integrations))) for each in config.receivers
@@ -90,7 +90,7 @@ def _without_files(settings: Any) -> Any:
     return replace(settings, **changed) if changed else settings
 
 
-def _words(channel: Channel, session: aiohttp.ClientSession) -> Callable[[Notification], Awaitable[Words]]:
+def _words(channel: Channel, session: Session) -> Callable[[Notification], Awaitable[Words]]:
     if isinstance(channel, EmailChannel):
         return lambda message: asyncio.to_thread(_of_mail, channel, message)
     if isinstance(channel, HttpChannel):
@@ -112,7 +112,7 @@ def _of_mail(channel: EmailChannel, message: Notification) -> Words:
 class _Notebook(Outlet):
     """Notes what is asked, and says that all is well."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__(session, HTTPClient())
         self.bodies: list[Any] = []
 

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-import aiohttp
-
 from backbeat.alerting import Alerting, InvalidSilence
 from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.config.notification_tests import TestSilence
+from backbeat.httpclient import Session
 from backbeat.model.alerts import Alert, Delivery, Notification
 from backbeat.model.labels import Labels
 from backbeat.notify.rehearsal import Rehearsed, Words, rehearsed
@@ -88,7 +87,7 @@ class People:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> People:
-        session = await self._stack.enter_async_context(aiohttp.ClientSession())
+        session = await self._stack.enter_async_context(Session())
         state = open_state(_IN_MEMORY)
         self._stack.push_async_callback(state.close)
         channels = {
