@@ -24,7 +24,6 @@ import time
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cramjam
@@ -32,21 +31,22 @@ import numpy as np
 import psutil
 from benchmarks.ingest import free_port, prometheus_command
 from benchmarks.queries import _delimited, _pair, _samples, _stamps, points_of
+from msgspec import Struct
 
 Series = list[dict[str, str]]
 SLICE_S = 1200
 """a request holds at most so much time, for Prometheus takes nothing much older than its newest sample"""
 
 
-@dataclass
-class Server:
+class Server(Struct):
     """A server process that can be killed and started again on its data."""
 
     name: str
     command: list[str]
     port: int
     compared: bool
-    process: subprocess.Popen[bytes] = field(init=False)
+    process: subprocess.Popen[bytes] | None = None
+    """None: not started yet"""
 
     def start(self) -> float:
         """Seconds from the start to readiness."""
@@ -64,6 +64,7 @@ class Server:
                 return time.perf_counter() - began
 
     def stop(self, how: signal.Signals) -> None:
+        assert self.process is not None
         self.process.send_signal(how)
         self.process.wait(60)
 
@@ -80,6 +81,7 @@ class Server:
         return received
 
     def memory_mib(self) -> float:
+        assert self.process is not None
         return float(psutil.Process(self.process.pid).memory_info().rss / 2**20)
 
 

@@ -32,19 +32,18 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+from msgspec import Struct
 
 _ROUTES = [f"/api/v1/{name}" for name in ("tracks", "albums", "artists", "search", "upload", "stream")]
 _BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LIFE_S = 60.0
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(Struct, frozen=True):
     name: str
     samples: float
     cpu_s: float

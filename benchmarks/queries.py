@@ -29,7 +29,6 @@ import time
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ import cramjam
 import numpy as np
 import psutil
 from benchmarks.ingest import free_port, prometheus_command, running, wait_for
+from msgspec import Struct
 
 ROUTES = [
     f"/api/v1/{kind}/{place}" for kind in ("tracks", "albums", "artists", "search") for place in range(6)
@@ -90,8 +90,7 @@ PANELS: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(Struct, frozen=True):
     """The steps that a query asks for; refreshed: one step later at each run."""
 
     name: str
@@ -108,8 +107,7 @@ WINDOWS = (
 )
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(Struct, frozen=True):
     name: str
     port: int
     process: psutil.Process

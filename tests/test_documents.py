@@ -11,7 +11,7 @@ import pytest
 
 from backbeat.config.backbeat import BackbeatConfig
 from backbeat.config.backbeat_fields import BACKBEAT
-from backbeat.config.schema import Struct
+from backbeat.config.schema import StructOf
 from backbeat.config.web_fields import WEB
 from backbeat.model.clock import now_ms
 from backbeat.profile import profile_text
@@ -108,8 +108,8 @@ def test_the_documented_defaults_are_those_in_force(tmp_path: Path) -> None:
 
 def test_every_setting_of_web_yml_is_documented() -> None:
     tls, http = WEB.fields["tls_server_config"], WEB.fields["http_server_config"]
-    assert isinstance(tls, Struct)
-    assert isinstance(http, Struct)
+    assert isinstance(tls, StructOf)
+    assert isinstance(http, StructOf)
     section = page("operation.md").partition("## Security")[2].partition("\n## ")[0]
     assert {*WEB.fields, *tls.fields, *http.fields} - set(re.findall(r"`(\w+)", section)) == set()
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.alerting import PlannedReceiver
 from backbeat.alerting.stand_in import RECEIVER_FAILING, receiver_failing
@@ -26,8 +27,7 @@ HOLDS_MS = 5 * 60_000
 """how long something fails before it is told"""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """Something that fails now. labels: its identity."""
 
     labels: Labels

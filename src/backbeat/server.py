@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -122,7 +122,7 @@ def with_host_collector(config: Config) -> Config:
     timeout = min(prometheus.scrape_timeout_ms, interval)
     host = ScrapeConfig("node", scrape_interval_ms=interval, scrape_timeout_ms=timeout, host_collector=True)
     scrapes = (*prometheus.scrape_configs, host)
-    return dataclasses.replace(config, prometheus=dataclasses.replace(prometheus, scrape_configs=scrapes))
+    return replace(config, prometheus=replace(prometheus, scrape_configs=scrapes))
 
 
 def relabel_alerts(configs: tuple[RelabelConfig, ...], labels: Labels) -> Labels | None:
@@ -263,7 +263,7 @@ class Backbeat:
             own, waiting = config.backbeat.in_force_beside(self.config.backbeat)
             if waiting:
                 log.warning("backbeat.yml: %s changed, and counts from the next start on", ", ".join(waiting))
-            self.config = dataclasses.replace(config, backbeat=own)
+            self.config = replace(config, backbeat=own)
             old_external, self.external = self.external, external_alertmanagers(config)
             await self.external.start()
             old_sessions, self._sessions = self._sessions, [new_session()]

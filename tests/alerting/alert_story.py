@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backbeat.alerting import Alerting
 from backbeat.config.alertmanager import AlertmanagerConfig, InhibitRule, Receiver, Route
@@ -47,8 +49,7 @@ def _receivers(route: Route):
         yield from _receivers(child)
 
 
-@dataclass
-class Inbox:
+class Inbox(Struct):
     """A channel that remembers what it took; `answer` says what becomes of attempts."""
 
     kind: str = "webhook"

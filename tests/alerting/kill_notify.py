@@ -14,11 +14,12 @@ import contextlib
 import random
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 
 import aiohttp
 from aiohttp import web
+from msgspec import Struct, field
+from msgspec.structs import replace
 from victim import Victim
 
 from backbeat.alerting import Alerting
@@ -33,8 +34,7 @@ _LATEST_ANSWER_S = 0.05
 _PATIENCE_S = 120.0
 
 
-@dataclass
-class Report:
+class Report(Struct):
     kills: int
     seed: int
     acknowledged: int = 0

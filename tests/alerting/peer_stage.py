@@ -19,7 +19,6 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -30,6 +29,7 @@ import aiohttp
 import yaml
 from aiohttp import web
 from aiosmtpd.controller import Controller
+from msgspec import Struct, field
 
 Json = Any
 THEIRS, OURS = "theirs", "ours"
@@ -53,8 +53,7 @@ def alertmanager_version(binary: str) -> tuple[int, int]:
 # -- what a timeline says --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One action at a moment, in seconds since the beginning."""
 
     at_s: float
@@ -62,8 +61,7 @@ class Step:
     of: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Timeline:
+class Timeline(Struct, frozen=True):
     """name is the value of `scenario`. Names of receivers and intervals are prefixed with it.
 
     answers: by receiver, what its sink answers to each request in turn (the last goes on): a status,
@@ -146,8 +144,7 @@ def _mail(said: Mapping[str, Json], name: str, port: int) -> dict[str, Json]:
 # -- the sinks -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     at_s: float
     receiver: str
     body: Json
@@ -212,8 +209,7 @@ class Sink:
 # -- the sides -------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Side:
+class Side(Struct):
     """One of the two programs, running."""
 
     name: str

@@ -7,11 +7,11 @@ the first alert), repeat_interval 1 h, one webhook. Actions keep half a second a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
 from peer_stage import Step, Timeline, expire, fire, look, resolve, silence
 
 END_S = 14.0

@@ -7,7 +7,6 @@ import email
 import email.policy
 import re
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import httpx
 import pytest
 from aiosmtpd.smtp import SMTP
 from alert_story import DOWN, HOUR, MINUTE, START, UP, Inbox, Story, config
+from msgspec.structs import replace
 from starlette.applications import Starlette
 
 from backbeat.alerting import BadLink, ExpiredLink

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,6 +9,7 @@ import pytest
 from alert_story import equal
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from backbeat.alerting.book import Book, why_invalid
 from backbeat.alerting.dedup import Reason, decide, needs_notify

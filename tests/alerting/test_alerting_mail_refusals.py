@@ -6,7 +6,6 @@ import asyncio
 import email
 import email.policy
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP
 from alert_story import HOUR, MINUTE, SECOND, Story, config
+from msgspec import Struct, field
 
 from backbeat.config.alertmanager import EmailConfig, Route
 from backbeat.notify.channel import Tools
@@ -32,8 +32,7 @@ ROUTE = Route(
 )
 
 
-@dataclass
-class MailServer:
+class MailServer(Struct):
     """refuses: what it says to a recipient; at_close: what it says when it has read the mail."""
 
     refuses: dict[str, str] = field(default_factory=dict)

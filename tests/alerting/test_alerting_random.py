@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import random
 from collections import defaultdict
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from alert_story import DOWN, HOUR, MINUTE, SECOND, UP, Inbox, Story, config, equal
+from msgspec.structs import replace
 
 from backbeat.config.alertmanager import Route
 from backbeat.model.alerts import Notification

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from alert_story import DOWN, HOUR, MINUTE, REFUSED, SECOND, START, UP, Inbox, Story, config, equal
+from msgspec.structs import replace
 
 from backbeat.alerting.routing import plant
 from backbeat.alerting.stand_in import receiver_failing, stand_ins

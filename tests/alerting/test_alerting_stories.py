@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from alert_story import DOWN, HOUR, MINUTE, REFUSED, SECOND, START, UP, Inbox, Story, config, equal
+from msgspec.structs import replace
 
 from backbeat.config.alertmanager import InhibitRule, Route, TimeInterval, TimeRange
 from backbeat.model.alerts import Delivery, Notification

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from alert_story import SECOND, Inbox, Story, config
+from msgspec import Struct, field
 
 from backbeat.config.alertmanager import Route
 from backbeat.model.alerts import Delivery, Notification
 from backbeat.model.labels import Labels
 
 
-@dataclass
-class Slow(Inbox):
+class Slow(Struct, Inbox):
     """Takes nothing until the gate is open; then says where the message stands, as Slack does."""
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)

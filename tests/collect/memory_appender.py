@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct, field
 
 from backbeat.model.appender import Appended, Exemplar, StorageUnavailable
 from backbeat.model.arrays import Float64s, Int32s, Int64s
@@ -21,8 +21,7 @@ class Stale:
 STALE_MARKER = Stale()
 
 
-@dataclass
-class MemoryCohort:
+class MemoryCohort(Struct):
     name: str
     store: MemoryAppender
     series: list[Labels] = field(default_factory=list)

@@ -6,12 +6,12 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from fake_target import FakeTarget, fake_target, text
+from msgspec.structs import replace
 
 from backbeat.collect.fetch import (
     BodyTooLarge,

@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from aiohttp import web
 from fake_target import fake_target, text
 from fake_time import FakeTime, settle
 from memory_appender import STALE_MARKER, MemoryAppender
+from msgspec.structs import replace
 
 from backbeat.collect.exposition import Metadata
 from backbeat.collect.fetch import Fetched, FetchError

@@ -14,7 +14,7 @@ from backbeat.config.alertmanager_fields import ALERTMANAGER as FIELDS
 from backbeat.config.backbeat import Config
 from backbeat.config.findings import ConfigErrors
 from backbeat.config.load import load_config
-from backbeat.config.schema import ListOf, Struct
+from backbeat.config.schema import ListOf, StructOf
 
 CANARY = "canary-7f3a"
 RECEIVER = "route: {receiver: a}\nreceivers:\n- name: a\n"
@@ -175,7 +175,7 @@ def test_every_secret_may_stand_in_a_file() -> None:
 def _secrets_without_a_file(kind: object, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(kind, ListOf):
         yield from _secrets_without_a_file(kind.item, path)
-    for name, inner in kind.fields.items() if isinstance(kind, Struct) else ():
+    for name, inner in kind.fields.items() if isinstance(kind, StructOf) else ():
         if "Secret" in type(inner).__name__ and f"{name}_file" not in kind.fields:
             yield path, name
         yield from _secrets_without_a_file(inner, f"{path}.{name}")

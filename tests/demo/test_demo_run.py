@@ -8,12 +8,12 @@ import textwrap
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from msgspec import Struct
 
 from backbeat.demo.children import ChildDiedError
 from backbeat.demo.ports import Ports, choose_ports
@@ -77,8 +77,7 @@ def stand_in(_config: Path, _data: Path, listen: str) -> Sequence[str]:
     return [sys.executable, "-c", STAND_IN, listen]
 
 
-@dataclass
-class Running:
+class Running(Struct):
     ports: Ports
     ended: asyncio.Task[None]
     said: list[str]

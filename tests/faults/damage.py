@@ -19,10 +19,10 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct, field
 
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
@@ -38,8 +38,7 @@ Sample = tuple[Labels, int]
 Samples = dict[Sample, float]
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """Bytes [start, end) of a file that share a checksum, and the samples that go with them."""
 
     start: int
@@ -47,8 +46,7 @@ class Unit:
     samples: frozenset[Sample]
 
 
-@dataclass
-class Whole:
+class Whole(Struct):
     """The store before the damage."""
 
     directory: Path
@@ -62,8 +60,7 @@ class Whole:
         return [path.relative_to(self.directory) for path in paths]
 
 
-@dataclass
-class Report:
+class Report(Struct):
     """What a run of damages found."""
 
     seed: int

@@ -21,10 +21,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from backbeat.model.alerts import Alert, Notification
 from backbeat.model.labels import Labels
@@ -37,8 +38,7 @@ ROWS = 60
 Rows = Mapping[str, dict[str, Any]]
 
 
-@dataclass
-class Report:
+class Report(Struct):
     """What a run of damages found."""
 
     seed: int

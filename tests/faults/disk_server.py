@@ -13,11 +13,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from kill_server import Ledger, Server, Target, Targets, write_request
+from msgspec import Struct, field
 
 RESUMES_WITHIN_S = 10
 PATIENCE_S = 30
@@ -149,8 +149,7 @@ def served(
         yield server
 
 
-@dataclass
-class Report:
+class Report(Struct):
     """What a run found."""
 
     seed: int

@@ -27,11 +27,11 @@ import tempfile
 import threading
 import time
 import urllib.parse
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cramjam
+from msgspec import Struct, field
 from small_store import RETENTION_MS
 
 SERIES = 10
@@ -47,8 +47,7 @@ scrape_configs:
 """
 
 
-@dataclass
-class Report:
+class Report(Struct):
     """What a run of kills found."""
 
     seed: int
@@ -192,8 +191,7 @@ class Server:
         return found
 
 
-@dataclass(frozen=True)
-class Deletion:
+class Deletion(Struct, frozen=True):
     """Of one series, in [start, end]."""
 
     series: int

@@ -19,8 +19,10 @@ import random
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "storage"))
 
@@ -34,8 +36,7 @@ MOST_CALLS = 600
 STEP_MS = 100
 
 
-@dataclass
-class Report:
+class Report(Struct):
     """What a run of cuts found."""
 
     seed: int

@@ -8,13 +8,13 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -29,7 +29,7 @@ _routes_of = server.IngestAPI.routes
 
 
 def small_options(config: Any) -> Any:
-    return dataclasses.replace(
+    return replace(
         _options_of(config),
         head_span_ms=500,
         cut_delay_ms=500,

@@ -10,11 +10,11 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
+from msgspec import Struct, field
 
 ISSUE = {"key": "OPS-7", "fields": {"status": {"name": "Open", "statusCategory": {"key": "new"}}}}
 TRANSITIONS = {"transitions": [{"id": "1", "name": "Wait"}, {"id": "2", "name": "Close"}]}
@@ -29,8 +29,7 @@ HOSTS = {"api.pushover.net": "pushover", "events.pagerduty.com": "pagerduty-v1"}
 TOLD = ("Content-Type", "X-Auth-Token", "X-User-Id", "Accept-Language")
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """One request, as far as programs should agree about it."""
 
     method: str
@@ -40,8 +39,7 @@ class Asked:
     body: Any
 
 
-@dataclass
-class Sink:
+class Sink(Struct):
     url: str = ""
     proxy: str = ""
     got: dict[str, list[Asked]] = field(default_factory=dict)

@@ -13,7 +13,6 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import pytest
 import yaml
 from channel_settings import TEMPLATES, integrations, newer_integrations
 from channel_sink import Asked, Sink, sink
+from msgspec.structs import asdict, replace
 
 from backbeat.cli.check import parsers
 from backbeat.config.load import Reader

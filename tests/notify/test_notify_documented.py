@@ -9,7 +9,7 @@ from backbeat.cli.check import parsers
 from backbeat.config.http_fields import HTTP_FIELDS, TLS_CONFIG
 from backbeat.config.load import Reader
 from backbeat.config.receiver_fields import RECEIVERS
-from backbeat.config.schema import ListOf, Struct
+from backbeat.config.schema import ListOf, StructOf
 
 PAGE = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -43,12 +43,12 @@ def test_every_field_is_named() -> None:
     assert sorted(fields - named) == []
 
 
-def _names(struct: Struct) -> set[str]:
+def _names(struct: StructOf) -> set[str]:
     """The names of all fields, those inside of others too."""
     found: set[str] = set()
     for name, kind in struct.fields.items():
         found.add(name)
         inner = kind.item if isinstance(kind, ListOf) else kind
-        if isinstance(inner, Struct) and inner is not TLS_CONFIG and name != "http_config":
+        if isinstance(inner, StructOf) and inner is not TLS_CONFIG and name != "http_config":
             found |= _names(inner)
     return found

@@ -3,7 +3,6 @@
 import importlib
 import re
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +11,7 @@ import orjson
 import pytest
 import yaml
 from channel_sink import ANSWERS
+from msgspec.structs import fields
 
 from backbeat.cli.check import parsers
 from backbeat.config import kinds, secret_kinds
@@ -20,7 +20,7 @@ from backbeat.config.chats import AppriseConfig
 from backbeat.config.http_fields import HTTP_CONFIG, TLS_CONFIG
 from backbeat.config.load import Reader
 from backbeat.config.receiver_fields import RECEIVERS, SEND_RESOLVED_BY_DEFAULT
-from backbeat.config.schema import Anything, ListOf, MapOf, Struct
+from backbeat.config.schema import Anything, ListOf, MapOf, StructOf
 from backbeat.model.alerts import Alert, Delivery, Notification
 from backbeat.model.labels import Labels
 from backbeat.notify.channel import HttpChannel, Tools
@@ -107,19 +107,19 @@ WITHOUT_EFFECT = {
 """as in Alertmanager; the first and the third are told of at load"""
 
 
-def fields_of(path: str, struct: Struct) -> Iterator[tuple[str, Any]]:
+def fields_of(path: str, struct: StructOf) -> Iterator[tuple[str, Any]]:
     """(path, kind) of every field, those inside of others too; an item of a list is `[]`."""
     for name, kind in struct.fields.items():
         yield from _inside(f"{path}.{name}", kind)
 
 
 def _inside(path: str, kind: Any) -> Iterator[tuple[str, Any]]:
-    if kind in (HTTP_CONFIG, TLS_CONFIG) or not isinstance(kind, Struct | ListOf):
+    if kind in (HTTP_CONFIG, TLS_CONFIG) or not isinstance(kind, StructOf | ListOf):
         yield path, kind
         if type(kind).__name__ == "_JiraField":
             yield f"{path}.template", kinds.TEMPLATE
             yield f"{path}.enable_update", kinds.FLAG
-    elif isinstance(kind, Struct):
+    elif isinstance(kind, StructOf):
         yield from fields_of(path, kind)
     else:
         yield from _inside(f"{path}[]", kind.item)
@@ -150,7 +150,7 @@ def value_of(path: str, kind: Any, folder: Path) -> Any:
             return {"own": ["more", 1]}
         case kinds.Url() | secret_kinds.SecretUrl():
             return "http://other.example/more"
-        case Struct():
+        case StructOf():
             if kind is TLS_CONFIG:
                 return {"insecure_skip_verify": True}
             return {"http_headers": {"X-Own": {"values": ["more"]}}, "authorization": {"credentials": "c"}}

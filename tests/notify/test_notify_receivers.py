@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from aiohttp import web
+from msgspec import Struct, field
+from msgspec.structs import replace
 from yarl import URL
 
 from backbeat.config.alertmanager import (
@@ -50,8 +51,7 @@ CANARY = "s3cret-canary"
 NOW_MS = 1_700_000_000_000
 
 
-@dataclass
-class Server:
+class Server(Struct):
     """Answers in turn; the last answer goes on."""
 
     url: str = ""

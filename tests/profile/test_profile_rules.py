@@ -7,12 +7,12 @@ is what its formula says.
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from msgspec import Struct
 
 from backbeat.profile import profile_text
 
@@ -93,8 +93,7 @@ def score(points: float) -> Series:
     return p95(2 ** ((70 - points) / 20))
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Struct, frozen=True):
     name: str
     series: Any
     warning: str

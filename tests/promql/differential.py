@@ -20,11 +20,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from memory_queryable import MemoryQueryable
+from msgspec import Struct
 from prometheus_peer import DELAYED_NAMES, NEWEST_FEATURES, Peer, major_version, prometheus
 from random_queries import RandomQueries
 from random_series import INTERVAL_MS, SPAN, RandomSeries
@@ -40,8 +40,7 @@ MOST_NOTES = 10
 """how many warnings and infos the HTTP API shows; of others it tells the number"""
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(Struct, frozen=True):
     """An instant query where step_ms is 0."""
 
     text: str
@@ -55,14 +54,12 @@ class Question:
         return f"{self.text}   from {self.start_ms / 1000} to {self.end_ms / 1000} step {self.step_ms / 1000}"
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Struct, frozen=True):
     kind: str
     detail: str
 
 
-@dataclass
-class Pair:
+class Pair(Struct):
     """Both engines over the same series."""
 
     peer: Peer

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from backbeat.model.durations import parse_duration
 from backbeat.model.labels import METRIC_NAME, Labels
@@ -24,8 +25,7 @@ _EXPECT = re.compile(r"expect\s+(ordered|fail|warn|no_warn|info|no_info)(?:\s+(r
 _EXPECT_RANGE = re.compile(r"expect range vector\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+)")
 
 
-@dataclass(frozen=True)
-class Load:
+class Load(Struct, frozen=True):
     """series: values at 0, step, 2 * step, ...; None is no sample."""
 
     step_ms: int
@@ -34,13 +34,11 @@ class Load:
     """series with native histograms, which are left out"""
 
 
-@dataclass(frozen=True)
-class Clear:
+class Clear(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True)
-class Expectation:
+class Expectation(Struct, frozen=True):
     """A message or a pattern that an error or annotation must match."""
 
     message: str = ""
@@ -50,8 +48,7 @@ class Expectation:
         return text == self.message if self.message else re.search(self.pattern, text) is not None
 
 
-@dataclass
-class Eval:
+class Eval(Struct):
     line: int
     query: str
     start_ms: int

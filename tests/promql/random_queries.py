@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 Make = Callable[[], str]
 
@@ -36,8 +37,7 @@ _LABELS = ("job", "instance", "kind", "zone", "le", "nothing", "__name__", "__ty
 _PARTS = ("", "{job='api'}", "{instance=~'i1.*'}", "{job!='web',instance!~'i2'}", "{zone=''}", "{job=~'.+'}")
 
 
-@dataclass
-class RandomQueries:
+class RandomQueries(Struct):
     """newest: what came with version 3 of Prometheus, too.
 
     Functions with steps in them (comparisons, floor, topk) are put on numbers that both engines have to the

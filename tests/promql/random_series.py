@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.model.labels import Labels
 from backbeat.model.samples import STALE
@@ -23,8 +24,7 @@ _ODD_LE = ("0.1", "1e-1", "1", "bad", "", "-2", "+Inf", "Inf", "0x1p3", "1_0", "
 _HOSTS = ("i1", "i2", "i10")
 
 
-@dataclass(frozen=True)
-class RandomSeries:
+class RandomSeries(Struct, frozen=True):
     """off_edges: only odd milliseconds and counters far from zero, as version 2 of Prometheus needs.
 
     Its windows are closed on the left, and it extrapolates counters near zero in another way.

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from memory_queryable import MemoryQueryable
+from msgspec.structs import replace
 from promql_script import Clear, Eval, Load, commands
 
 from backbeat.model.labels import Labels
@@ -36,7 +36,7 @@ def _matchers(node: object) -> list[tuple]:
     if isinstance(node, ast.VectorSelector):
         return [node.matchers]
     found = []
-    for name in getattr(node, "__dataclass_fields__", ()):
+    for name in getattr(node, "__struct_fields__", ()):
         value = getattr(node, name)
         for one in value if isinstance(value, tuple) else (value,):
             found += _matchers(one)
@@ -168,7 +168,7 @@ def _with_at(node: object, at_s: float, *, inside_fixed: bool = False) -> object
         if inside_fixed:
             return node
         return replace(node, at=at_s) if node.at is None else node
-    if not hasattr(node, "__dataclass_fields__") or isinstance(node, ast.NumberLiteral | ast.StringLiteral):
+    if not hasattr(node, "__struct_fields__") or isinstance(node, ast.NumberLiteral | ast.StringLiteral):
         return node
     changed = {}
     for name in ("expr", "param", "left", "right", "selector"):
@@ -181,7 +181,7 @@ def _with_at(node: object, at_s: float, *, inside_fixed: bool = False) -> object
 
 def _calls(node: object) -> set[str]:
     names = {node.function} if isinstance(node, ast.Call) else set()
-    for name in getattr(node, "__dataclass_fields__", ()):
+    for name in getattr(node, "__struct_fields__", ()):
         value = getattr(node, name)
         for one in value if isinstance(value, tuple) else (value,):
             names |= _calls(one)

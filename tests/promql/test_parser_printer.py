@@ -1,11 +1,11 @@
 """A tree printed and parsed again is the same tree; the printed forms are Prometheus's."""
 
 import re
-from dataclasses import fields, is_dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from backbeat.model.matchers import Matcher
 from backbeat.model.results import BadQuery
@@ -19,11 +19,11 @@ def without_spans(node: object) -> object:
     """The tree without places and spellings; the order of matchers means nothing."""
     if isinstance(node, tuple):
         return [without_spans(one) for one in node]
-    if not is_dataclass(node) or isinstance(node, Matcher):
+    if not isinstance(node, Struct) or isinstance(node, Matcher):
         return repr(node)
     skipped = ("span", "text", "is_duration")
     parts = {
-        one.name: without_spans(getattr(node, one.name)) for one in fields(node) if one.name not in skipped
+        name: without_spans(getattr(node, name)) for name in node.__struct_fields__ if name not in skipped
     }
     if isinstance(node, VectorSelector):
         parts["matchers"] = sorted(map(repr, node.matchers))

@@ -13,10 +13,10 @@ import random
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct, field
 from rule_stage import Stage, alerting, at, config, group
 
 from backbeat.model.labels import Labels
@@ -31,8 +31,7 @@ WAITS = {"One": 1.0, "Five": 5.0}
 """alert to minutes of `for`"""
 
 
-@dataclass
-class Report:
+class Report(Struct):
     restarts: int
     seed: int
     firing: int = 0

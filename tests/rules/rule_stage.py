@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec import Struct, field
 
 from backbeat.config.prometheus import PrometheusConfig, Rule, RuleGroup
 from backbeat.model.alerts import Alert
@@ -51,8 +51,7 @@ def vector(*values: tuple[float, dict[str, str]]) -> dict[Labels, float]:
     return {Labels.of(labels): value for value, labels in values}
 
 
-@dataclass
-class FakeQuerier:
+class FakeQuerier(Struct):
     """`answers[expr]` is a result, or a function of the moment."""
 
     answers: dict[str, Result | Callable[[int], Result]] = field(default_factory=dict)
@@ -82,8 +81,7 @@ def _answer(result: dict[Labels, float] | float, at_ms: int) -> Answer:
     return Answer(Matrix(list(result), steps, values, np.ones(values.shape, bool)))
 
 
-@dataclass
-class FakeSink:
+class FakeSink(Struct, dict=True):
     received: list[Alert] = field(default_factory=list)
     is_down: bool = False
 

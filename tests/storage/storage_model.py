@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from backbeat.model.appender import Appended
 from backbeat.model.labels import Labels
@@ -20,8 +21,7 @@ def bits(value: float) -> int:
     return int(struct.unpack("<Q", struct.pack("<d", value))[0])
 
 
-@dataclass
-class Model:
+class Model(Struct):
     window_ms: int = 0
     now_ms: int = 10**13
     samples: Samples = field(default_factory=dict)

@@ -17,10 +17,10 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct, field
 
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
@@ -40,8 +40,7 @@ OPTIONS = StorageOptions(
 Sample = tuple[Labels, int, float]
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One thing the child does. Samples are what it sends, matchers and range what it deletes."""
 
     kind: str
@@ -116,8 +115,7 @@ def perform(storage: Storage, step: Step) -> None:
         storage._keeper.rewrite_definitions()
 
 
-@dataclass
-class Expectation:
+class Expectation(Struct):
     """What the ledger says must be there, and what may be."""
 
     must: dict[tuple[Labels, int], float] = field(default_factory=dict)
@@ -193,8 +191,7 @@ def check(storage: Storage, expected: Expectation) -> list[str]:
     return wrong
 
 
-@dataclass
-class Outcome:
+class Outcome(Struct):
     """What a run counted."""
 
     kills: int = 0

@@ -8,11 +8,11 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import uvicorn
+from msgspec.structs import replace
 
 from backbeat.config.secret import Secret
 from backbeat.config.web import VERIFIED_CLIENTS, ServerTLS

@@ -11,7 +11,8 @@ import binascii
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.model.errors import BackbeatError
 
@@ -29,8 +30,7 @@ class ExpiredLink(BadLink):
     """Signed by this Backbeat, too long ago."""
 
 
-@dataclass(frozen=True, slots=True)
-class AckLinks:
+class AckLinks(Struct, frozen=True):
     key: bytes
     external_url: str
 

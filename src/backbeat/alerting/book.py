@@ -7,7 +7,9 @@ apart from a change worth storing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backbeat.model.alerts import Alert
 from backbeat.model.labels import Labels
@@ -22,8 +24,7 @@ _MAX_VALUE_BYTES = 4096
 _MAX_ANNOTATION_BYTES = 65_536
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct):
     """One current alert and the groups that hold it (by their identity in `groups`)."""
 
     fingerprint: str
@@ -36,8 +37,7 @@ class Entry:
         return StoredAlert(self.fingerprint, self.alert, self.by_timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What an incoming alert did to the book."""
 
     entry: Entry

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from msgspec import Struct, field
 from sqlalchemy import Connection
 
 from backbeat.state import store
@@ -20,8 +19,7 @@ from backbeat.state.records import (
 _MOST_ROWS = 1_000
 
 
-@dataclass(slots=True)
-class Changes:
+class Changes(Struct):
     """Filled by one step, then handed on and left alone."""
 
     alerts: list[StoredAlert] = field(default_factory=list)
@@ -38,7 +36,7 @@ class Changes:
     events: list[Event] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in self.__slots__)
+        return any(getattr(self, name) for name in self.__struct_fields__)
 
     def take_over(self, later: Changes) -> bool:
         """Become both, where nothing but alerts and events are in either, so that they are one statement.
@@ -54,7 +52,7 @@ class Changes:
 
     @property
     def _only_news(self) -> bool:
-        others = (name for name in self.__slots__ if name not in ("alerts", "events"))
+        others = (name for name in self.__struct_fields__ if name not in ("alerts", "events"))
         return not any(getattr(self, name) for name in others)
 
     def write(self, connection: Connection) -> None:

@@ -8,7 +8,9 @@ Pure but for its own memory: no clock, no I/O; `service` carries out what it dec
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backbeat.alerting import pipeline
 from backbeat.alerting.acknowledging import (
@@ -37,8 +39,7 @@ from backbeat.state.records import Acknowledgement, Destination, Event, EventKin
 _SILENCES_KEPT_MS = 5 * 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """What came of alerts sent to us: what to write, a line for each invalid one, how many were too many."""
 
     changes: Changes

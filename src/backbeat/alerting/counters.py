@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 
-@dataclass(slots=True)
-class Counters:
+class Counters(Struct):
     """Plain numbers; `metrics` shows them to Prometheus. Keys are integration kinds unless named."""
 
     received: Counter[str] = field(default_factory=Counter)

@@ -6,8 +6,9 @@ Pure. The rules are those of Alertmanager's deduplication stage; the reason is d
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from backbeat.state.records import LogEntry, Message
 
@@ -62,8 +63,7 @@ def needs_notify(
     return Reason.NOTHING_CHANGED
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What to do about one destination.
 
     shown: fingerprints that the message shows; empty where only the log must learn of a resolution

@@ -11,11 +11,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from msgspec import Struct
 from yarl import URL
 
 from backbeat.config.prometheus import AlertmanagerTargets
@@ -34,8 +34,7 @@ _SHOWN_BYTES = 200
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class TargetStatus:
+class TargetStatus(Struct):
     """One target as /api/v1/alertmanagers and the metrics show it."""
 
     url: str

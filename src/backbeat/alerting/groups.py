@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from backbeat.alerting.book import Entry
 from backbeat.alerting.dedup import Reason
@@ -21,8 +22,7 @@ GroupId = tuple[str, Labels]
 """Node id and group labels. Unlike the group key it is unique, also where sibling routes look alike."""
 
 
-@dataclass(slots=True, eq=False)
-class Group:
+class Group(Struct, eq=False):
     """Alerts that one route takes and that share the group labels. Alerts are held by fingerprint."""
 
     id: GroupId

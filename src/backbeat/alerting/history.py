@@ -8,9 +8,9 @@ Time, text and plain matchers are asked of SQL; the other matchers of each row t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import orjson
+from msgspec import Struct, field
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from backbeat.alerting.matching import accepts_all
@@ -24,8 +24,7 @@ _ROWS_AT_ONCE = 1000
 _MOST_ROWS = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """What is wanted, in [since_ms, until_ms); 0 leaves a side open.
 
     before: the last page's `next_before`.
@@ -39,8 +38,7 @@ class Search:
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """next_before: 0 where nothing older is left."""
 
     events: list[Event] = field(default_factory=list)

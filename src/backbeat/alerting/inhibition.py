@@ -7,7 +7,8 @@ and only on those that the rules name, so it is found once for all alerts that h
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.alerting.matching import MatcherIndex
 from backbeat.config.alertmanager import InhibitRule
@@ -18,23 +19,20 @@ FiresNow = Callable[[str], bool]
 _MOST_KNOWN = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Inhibition:
+class Inhibition(Struct, frozen=True):
     """Why an alert is kept quiet: the rule and the source alert's fingerprint."""
 
     rule: str
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(Struct, frozen=True):
     rule: int
     equal: Equal
     is_source_too: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Roles:
+class _Roles(Struct, frozen=True):
     """sources: rule, equal values, and whether the alert is a target of the rule as well"""
 
     sources: tuple[tuple[int, Equal, bool], ...]

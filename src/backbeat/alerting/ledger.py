@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backbeat.alerting.ack_links import AckLinks
 from backbeat.alerting.changes import Changes
@@ -27,8 +29,7 @@ from backbeat.state.records import Destination, Event, EventKind, LogEntry, Mess
 _LONGEST_KEPT_MS = 5 * 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Integration:
+class Integration(Struct, frozen=True):
     """What is to be known of a channel. name: kind and index among the receiver's channels of that kind."""
 
     name: str

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backbeat.state.records import Destination, Message, MessageState
 
@@ -33,8 +35,7 @@ def backoff_ms(attempts: int, retry_after_ms: int, random: Random) -> int:
     return max(jittered, min(retry_after_ms, _LONGEST_RETRY_AFTER_MS))
 
 
-@dataclass(slots=True)
-class _Lane:
+class _Lane(Struct):
     queue: list[tuple[int, int, str]] = field(default_factory=list)
     """(when, order, message id) of what may be tried"""
     under_way: int = 0

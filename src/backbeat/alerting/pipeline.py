@@ -8,8 +8,10 @@ Pure: what the stages consult (inhibitor, silences, time intervals) is given to 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backbeat.alerting.inhibition import Inhibition
 from backbeat.alerting.intervals import names_containing
@@ -19,8 +21,7 @@ from backbeat.model.labels import Labels
 from backbeat.state.records import EventKind
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """Why an alert is kept quiet: by which silences, source alert or time intervals."""
 
     kind: EventKind
@@ -28,8 +29,7 @@ class Held:
     reason: str
 
 
-@dataclass(frozen=True)
-class Flush:
+class Flush(Struct, frozen=True, dict=True):
     """A group at one moment, on its way to people.
 
     alerts: by fingerprint, still to be told; a firing one has no end

@@ -6,7 +6,8 @@ Reads the core, changes nothing; the time is an argument.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.alerting.core import Core
 from backbeat.alerting.intervals import names_containing
@@ -17,8 +18,7 @@ from backbeat.config.alertmanager import InhibitRule, Route
 from backbeat.state.records import MessageState
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRoute:
+class PlannedRoute(Struct, frozen=True):
     """A node of the tree. groups: how many it has now; muted: why it is muted now, or an empty string."""
 
     route: Route
@@ -28,8 +28,7 @@ class PlannedRoute:
     children: tuple[PlannedRoute, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedIntegration:
+class PlannedIntegration(Struct, frozen=True):
     """waiting: messages that are tried again; dead: those refused for good."""
 
     name: str
@@ -38,16 +37,14 @@ class PlannedIntegration:
     dead: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedReceiver:
+class PlannedReceiver(Struct, frozen=True):
     name: str
     integrations: tuple[PlannedIntegration, ...]
     is_used: bool
     """whether a route leads to it"""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """intervals: the names of time intervals, and whether each holds this moment."""
 
     root: PlannedRoute

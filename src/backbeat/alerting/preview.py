@@ -6,7 +6,8 @@ Reads the core, changes nothing; the time is an argument.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.alerting.core import Core
 from backbeat.alerting.matching import accepts_all
@@ -16,8 +17,7 @@ from backbeat.model.alerts import Alert
 from backbeat.model.labels import Labels
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """One route at which the alert ends up.
 
     path:     the matchers of every route from the root down
@@ -37,8 +37,7 @@ class Way:
     """why the route is muted now, or an empty string"""
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(Struct, frozen=True):
     ways: tuple[Way, ...]
     silenced_by: tuple[str, ...]
     inhibited: str

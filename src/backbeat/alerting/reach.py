@@ -7,15 +7,16 @@ log, and from the messages that could not be delivered.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backbeat.alerting.outbox import LaneId
 from backbeat.model.alerts import Delivery
 from backbeat.state.records import Destination, LogEntry, Message
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Struct, frozen=True):
     """Times are ms, 0 where it did not happen; failures: since the last success."""
 
     last_success_ms: int = 0

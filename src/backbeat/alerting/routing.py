@@ -8,8 +8,9 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+from msgspec import Struct
 
 from backbeat.alerting.matching import MatcherIndex, accepts_all
 from backbeat.config.alertmanager import Route
@@ -20,8 +21,7 @@ _RESERVED = frozenset("{}!=~,\\\"'`")
 _OP_ORDER = {MatchOp.EQUAL: 0, MatchOp.NOT_EQUAL: 1, MatchOp.REGEX: 2, MatchOp.NOT_REGEX: 3}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
+class Node(Struct, frozen=True, eq=False):
     """A route at its place in the tree.
 
     key: the matchers from the root down, as Alertmanager writes them; siblings may share it.
@@ -32,7 +32,7 @@ class Node:
     key: str
     id: str
     children: tuple[Node, ...]
-    _index: MatcherIndex[Node] = field(repr=False)
+    _index: MatcherIndex[Node]
 
     def match(self, labels: Mapping[str, str]) -> tuple[Node, ...]:
         """Depth first, left to right: the deepest matching nodes; a later sibling only after `continue`."""

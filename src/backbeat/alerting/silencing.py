@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from backbeat.alerting.book import YEAR_9999_MS
 from backbeat.alerting.matching import MatcherIndex

@@ -8,7 +8,8 @@ takes it to another one: the root's own receiver, else the first that has an int
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from backbeat.alerting.routing import Node, plant
 from backbeat.config.alertmanager import AlertmanagerConfig

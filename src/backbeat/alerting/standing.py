@@ -5,15 +5,14 @@ Reads the core, changes nothing; the time is an argument.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from backbeat.alerting.core import Core
 from backbeat.alerting.groups import Group
 from backbeat.state.records import LogEntry, MessageState
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """One integration of the group's receiver. Times are 0 where there is none.
 
     next_repeat_ms: the first flush after the repeat interval; 0 as well where the group is not repeated
@@ -26,8 +25,7 @@ class Told:
     waits: str
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     group_key: str
     receiver: str
     others: int

@@ -6,9 +6,11 @@ Reads the core's memory; changes nothing. What keeps an alert quiet is asked now
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import force_setattr, replace
 
 from backbeat.alerting.ack_links import group_digest
 from backbeat.alerting.book import Entry
@@ -27,8 +29,7 @@ class AlertState(StrEnum):
     SUPPRESSED = "suppressed"
 
 
-@dataclass(frozen=True, slots=True)
-class AlertStatus:
+class AlertStatus(Struct, frozen=True):
     """state: whether a silence or an inhibition keeps it quiet; time intervals (`muted_by`) mute groups."""
 
     state: AlertState
@@ -39,8 +40,7 @@ class AlertStatus:
     """who looks after it; it is told all the same, and not repeated"""
 
 
-@dataclass(frozen=True, slots=True)
-class AlertView:
+class AlertView(Struct, frozen=True):
     """A firing alert with what becomes of it."""
 
     fingerprint: str
@@ -49,8 +49,7 @@ class AlertView:
     status: AlertStatus
 
 
-@dataclass(frozen=True, slots=True)
-class GroupView:
+class GroupView(Struct, frozen=True):
     key: str
     receiver: str
     labels: Labels
@@ -60,8 +59,7 @@ class GroupView:
     muted_by: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """Which alerts are wanted; the defaults are those of Alertmanager's API. receiver: an anchored regex.
 
     The API's `unprocessed` has no counterpart: what keeps an alert quiet is worked out when one asks.
@@ -73,12 +71,12 @@ class Filter:
     muted: bool = True
     matchers: Sequence[Matcher] = ()
     receiver: str = ""
-    _receiver: Any = field(init=False, repr=False, compare=False, default=None)
+    _receiver: Any = None
 
     def __post_init__(self) -> None:
         """Raises RegexError."""
         if self.receiver:
-            object.__setattr__(self, "_receiver", compile_regex(self.receiver))
+            force_setattr(self, "_receiver", compile_regex(self.receiver))
 
     def wants_receiver(self, name: str) -> bool:
         return self._receiver is None or self._receiver.fullmatch(name) is not None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 
 from backbeat.config.prometheus import Rule
 from backbeat.promql.ast import (
@@ -155,8 +154,8 @@ def _number(node: Expr) -> float | None:
 def _walk(node: Expr) -> Iterator[Expr]:
     """The node and all below it."""
     yield node
-    for each in fields(node):
-        value = getattr(node, each.name)
+    for name in node.__struct_fields__:
+        value = getattr(node, name)
         for child in value if isinstance(value, tuple) else (value,):
-            if isinstance(child, Expr) and is_dataclass(child):
+            if isinstance(child, Expr):
                 yield from _walk(child)

@@ -6,8 +6,9 @@ import json
 import re
 import urllib.parse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from backbeat.cli.asking import ask, labels_text, me
 from backbeat.cli.moments import length_ms, moment_ms
@@ -23,8 +24,7 @@ class WrongWindow(BackbeatError):
     """A text that is no weekly window."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What the options of `add` say."""
 
     matchers: Sequence[str]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec.structs import asdict, replace
 from rich.console import Console
 from rich.table import Table
 

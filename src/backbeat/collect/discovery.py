@@ -12,10 +12,10 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 
 from backbeat.config.prometheus import Discovery, TargetGroup
 from backbeat.model.labels import Labels
@@ -30,15 +30,13 @@ class TargetFileError(ValueError):
     """A target file that is not what file_sd_configs expects."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     stamp: tuple[int, int, int]
     """mtime in ns, size, inode"""
     groups: tuple[TargetGroup, ...]
 
 
-@dataclass(slots=True)
-class TargetFinder:
+class TargetFinder(Struct):
     """Finds the target groups of one `Discovery`."""
 
     discovery: Discovery

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
 import numpy as np
 import orjson
+from msgspec import Struct
 
 from backbeat.model.arrays import Float64s
 from backbeat.model.errors import BackbeatError
@@ -58,8 +58,7 @@ class LineError(ValueError):
     """What is wrong with one line; the caller knows which line it was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(Struct, frozen=True):
     """What a target says about a metric family."""
 
     type: str = "unknown"
@@ -67,15 +66,13 @@ class Metadata:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ExposedExemplar:
+class ExposedExemplar(Struct, frozen=True):
     labels: tuple[tuple[str, str], ...]
     value: float
     timestamp_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ExposedSample:
+class ExposedSample(Struct, frozen=True):
     """One sample line as written: label pairs unescaped, empty values kept, the name apart."""
 
     name: str
@@ -86,8 +83,7 @@ class ExposedSample:
     exemplar: ExposedExemplar | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MetadataLine:
+class MetadataLine(Struct, frozen=True):
     kind: str
     """HELP, TYPE or UNIT"""
     family: str

@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cramjam
+from msgspec import Struct
 from yarl import URL
 
 from backbeat import __version__
@@ -50,8 +50,7 @@ class BodyTooLarge(FetchError):
     """The body is larger than body_size_limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     body: bytes | bytearray
     openmetrics: bool
 

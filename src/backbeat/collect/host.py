@@ -15,10 +15,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from msgspec import Struct
 
 from backbeat.collect.fetch import Fetched, FetchError
 from backbeat.collect.target import Target
@@ -41,8 +41,7 @@ _DISKS_LEFT_OUT = re.compile(r"(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+"
 _VMSTAT = re.compile(r"(oom_kill|pgpg|pswp|pg.*fault).*")
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """One metric family."""
 
     name: str

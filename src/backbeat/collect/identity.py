@@ -8,7 +8,8 @@ Pure: no clock, no I/O. Asked once per new series, not once per sample.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.collect.relabel import LabelDict, Relabeler
 from backbeat.model.labels import METRIC_NAME, Labels
@@ -22,8 +23,7 @@ class LabelLimitExceeded(ValueError):
     """A series with more or longer labels than the limits allow; the whole scrape fails."""
 
 
-@dataclass(frozen=True, slots=True)
-class LabelLimits:
+class LabelLimits(Struct, frozen=True):
     """How many labels a series may have, the metric name included, and how long they may be."""
 
     labels: int = DEFAULT_LABELS
@@ -55,8 +55,7 @@ class LabelLimits:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesIdentity:
+class SeriesIdentity(Struct, frozen=True):
     """How the exposed series of one target become stored series."""
 
     target: Labels

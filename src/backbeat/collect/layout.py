@@ -8,9 +8,8 @@ object is made for a line, and memory is walked in order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from backbeat.model.arrays import Bools, Int32s, Int64s
@@ -22,8 +21,7 @@ _NEWLINE, _COMMA, _SPACE = b"\n, "
 Words = NDArray[np.generic]
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """A body cut into lines; starts, ends: (lines,) where each begins, and where its newline is."""
 
     content: bytes | bytearray
@@ -43,8 +41,7 @@ class Body:
         return bytes(self.content[self.starts[at] : self.ends[at]])
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """What is known of the lines of a body.
 
     fixed:    (lines,) bytes before the number; the whole line where there is none
@@ -57,8 +54,7 @@ class Shape:
     odd: Bools
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A body beside the last one.
 
     again: (changes,) lines to be read, sorted; all others are as they were but for their numbers

@@ -12,9 +12,10 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from types import TracebackType
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from yarl import URL
 
 from backbeat.collect.discovery import TargetFinder
@@ -37,8 +38,7 @@ _DROPPED_SHOWN = 10_000
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-@dataclass(frozen=True, slots=True)
-class TargetMetadata:
+class TargetMetadata(Struct, frozen=True):
     """The metadata of one metric family as one target exposes it."""
 
     target: TargetStatus
@@ -46,8 +46,7 @@ class TargetMetadata:
     metadata: Metadata
 
 
-@dataclass(slots=True)
-class _Pool:
+class _Pool(Struct):
     """One scrape_config with its targets."""
 
     config: ScrapeConfig
@@ -57,8 +56,7 @@ class _Pool:
     watch: asyncio.Task[None] | None = None
 
 
-@dataclass(slots=True)
-class _Running:
+class _Running(Struct):
     loop: ScrapeLoop
     task: asyncio.Task[None]
 

@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backbeat.collect.exposition import ExpositionError, LineError, Metadata, parse_numbers, parse_row
 from backbeat.collect.identity import SeriesIdentity
@@ -33,8 +34,7 @@ _MOST_CHANGED = 1 / 4
 """of the lines; where more have changed, all are read one by one"""
 
 
-@dataclass(frozen=True, slots=True)
-class _Last:
+class _Last(Struct, frozen=True):
     """The last body that could be read.
 
     columns: (lines,) as `Parsed.columns`

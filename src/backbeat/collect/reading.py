@@ -7,9 +7,9 @@ Out: passed from `collect.reader` to `collect.series`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct, field
 
 from backbeat.collect.layout import Body, Seen, Shape
 from backbeat.model.appender import Exemplar
@@ -19,8 +19,7 @@ from backbeat.model.labels import Labels
 EMPTY_COLUMNS: Int32s = np.empty(0, np.int32)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """One scrape, read.
 
     columns: (samples,) int32, unique; the very same object as long as the layout stays
@@ -45,8 +44,7 @@ DROPPED, NOTHING, NEW = -1, -2, -3
 no column yet"""
 
 
-@dataclass(slots=True)
-class Lines:
+class Lines(Struct):
     """What reading lines one by one gathers."""
 
     others: int = 0
@@ -77,8 +75,7 @@ class Lines:
         return len(self.numbers) + len(self.stamped) + self.stamped_dropped
 
 
-@dataclass(slots=True)
-class Parsed:
+class Parsed(Struct):
     """A body read as far as it goes without storage: one whose lines are not all as they were.
 
     again:   (changes,) the lines that `found` is about

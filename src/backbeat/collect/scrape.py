@@ -11,7 +11,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from backbeat.collect.exposition import ExpositionError, Metadata
 from backbeat.collect.fetch import BodyTooLarge, Fetched, FetchError
@@ -45,8 +46,7 @@ Fetch = Callable[[], Awaitable[Fetched]]
 """Gets one scrape's body, in bounded time. Raises FetchError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What all loops share."""
 
     appender: Appender
@@ -56,12 +56,11 @@ class Surroundings:
     monotonic: Monotonic = time.monotonic
 
 
-@dataclass(slots=True)
-class _Health:
+class _Health(Struct):
     state: str = "unknown"
     error: str = ""
     scraped_ms: int = 0
-    duration_s: float = field(default=0.0)
+    duration_s: float = 0.0
 
 
 class ScrapeLoop:

@@ -9,9 +9,9 @@ No clock: the moment of the scrape is an argument. Called from one thread, that 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.collect.reading import EMPTY_COLUMNS, Reading
 from backbeat.model.appender import Appended, Appender, Cohort
@@ -28,8 +28,7 @@ REPORT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What Backbeat writes about every scrape."""
 
     up: bool

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from backbeat.collect.relabel import Relabeler
 from backbeat.config.prometheus import ScrapeConfig, TargetGroup
@@ -26,8 +27,7 @@ class TargetError(ValueError):
     """A discovered label set that makes no target."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One thing to scrape. Equal targets are scraped once."""
 
     pool: str
@@ -54,8 +54,7 @@ class Target:
         return int(self.key, 16) / 2**64
 
 
-@dataclass(frozen=True, slots=True)
-class TargetStatus:
+class TargetStatus(Struct, frozen=True):
     """A target as /api/v1/targets shows it."""
 
     discovered_labels: Labels
@@ -73,16 +72,14 @@ class TargetStatus:
     timeout_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class DroppedTarget:
+class DroppedTarget(Struct, frozen=True):
     """A discovered label set that relabelling dropped."""
 
     discovered_labels: Labels
     scrape_pool: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedTargets:
+class ResolvedTargets(Struct, frozen=True):
     """What became of a job's discovered label sets."""
 
     targets: tuple[Target, ...]

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import cramjam
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
+from msgspec import Struct, field
 
 from backbeat.collect.exposition import Metadata
 from backbeat.collect.identity import LabelLimitExceeded, LabelLimits
@@ -46,8 +46,7 @@ class RequestTooLarge(ValueError):
     """More than 32 MiB when decompressed. HTTP 413."""
 
 
-@dataclass(slots=True)
-class WriteRequest:
+class WriteRequest(Struct):
     """One decoded request; `series`, `times` and `values` are aligned."""
 
     series: list[Labels]

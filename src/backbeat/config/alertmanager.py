@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from backbeat.config.chats import ChatConfig, ChatField
 from backbeat.config.http_client import NO_SECRET, TLS, HTTPClient, SecretSource
@@ -10,16 +10,14 @@ from backbeat.config.pagers import PagerConfig
 from backbeat.model.matchers import Matcher
 
 
-@dataclass(frozen=True, slots=True)
-class TimeRange:
+class TimeRange(Struct, frozen=True):
     """Minutes of the day, [start, end)."""
 
     start_minute: int
     end_minute: int
 
 
-@dataclass(frozen=True, slots=True)
-class TimeInterval:
+class TimeInterval(Struct, frozen=True):
     """One entry of a time interval; an empty field means any. Ranges are inclusive pairs.
 
     weekdays: 0 = Sunday … 6; days_of_month: negative counts from the end; months: 1…12.
@@ -33,8 +31,7 @@ class TimeInterval:
     location: str = "UTC"
 
 
-@dataclass(frozen=True, slots=True)
-class EmailConfig:
+class EmailConfig(Struct, frozen=True):
     to: str
     from_: str
     smarthost: str
@@ -58,8 +55,7 @@ class EmailConfig:
     """'': no threading; 'none' or 'daily': threading.thread_by_date"""
 
 
-@dataclass(frozen=True, slots=True)
-class SlackConfirm:
+class SlackConfirm(Struct, frozen=True):
     """Asked before an action is taken."""
 
     text: str = ""
@@ -68,8 +64,7 @@ class SlackConfirm:
     dismiss_text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SlackAction:
+class SlackAction(Struct, frozen=True):
     """A link, or where it has no URL, a button with a name."""
 
     type: str = ""
@@ -81,8 +76,7 @@ class SlackAction:
     confirm: SlackConfirm | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SlackConfig:
+class SlackConfig(Struct, frozen=True):
     """All texts are templates; None means Backbeat's own message."""
 
     api_url: SecretSource
@@ -114,8 +108,7 @@ class SlackConfig:
     send_resolved: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookConfig:
+class WebhookConfig(Struct, frozen=True):
     url: SecretSource
     """a template since it may hold {{ }}"""
     max_alerts: int = 0
@@ -129,14 +122,12 @@ class WebhookConfig:
 Integration = EmailConfig | SlackConfig | WebhookConfig | PagerConfig | ChatConfig
 
 
-@dataclass(frozen=True, slots=True)
-class Receiver:
+class Receiver(Struct, frozen=True):
     name: str
     integrations: tuple[Integration, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """A node of the routing tree with what it inherits already filled in."""
 
     receiver: str
@@ -153,16 +144,14 @@ class Route:
     routes: tuple[Route, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class InhibitRule:
+class InhibitRule(Struct, frozen=True):
     source_matchers: tuple[Matcher, ...]
     target_matchers: tuple[Matcher, ...]
     equal: tuple[str, ...] = ()
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AlertmanagerConfig:
+class AlertmanagerConfig(Struct, frozen=True):
     path: str
     text: str
     """the file as read, with secrets masked"""

@@ -5,7 +5,8 @@ What sections say together (receivers that exist, what is taken from `global`) s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backbeat.config.http_fields import HEADER, HTTP_CONFIG, TLS_CONFIG
 from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEMPLATE, TEXT, OneOf, Url, text_of, texts
@@ -22,7 +23,7 @@ from backbeat.config.schema import (
     MapOf,
     Reading,
     Section,
-    Struct,
+    StructOf,
     duplicates,
     quoted,
 )
@@ -34,8 +35,7 @@ from backbeat.model.matchers import Matcher, MatchOp
 _HTTP_URL = Url(http=True)
 
 
-@dataclass(frozen=True, slots=True)
-class MatcherLine:
+class MatcherLine(Struct, frozen=True):
     """One text of matchers; reads as a tuple of them."""
 
     empty: tuple[Matcher, ...] = ()
@@ -53,8 +53,7 @@ class MatcherLine:
             return INVALID
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """The old `match` and `match_re`: a mapping of label names to values; reads as matchers."""
 
     op: str
@@ -138,7 +137,7 @@ def _check_route(section: Section) -> None:
             section.error("labels", f"invalid label name {quoted(name)} in route labels")
 
 
-ROUTE: Struct = Struct(
+ROUTE: StructOf = StructOf(
     "a route",
     {
         "receiver": TEXT,
@@ -172,7 +171,7 @@ def _check_equal(section: Section) -> None:
             section.reading.error(nodes[index], path, f"invalid label name {quoted(name)} in equal list")
 
 
-INHIBIT_RULE = Struct(
+INHIBIT_RULE = StructOf(
     "an inhibit rule",
     {
         "name": TEXT,
@@ -200,7 +199,7 @@ def _check_receiver(section: Section) -> None:
 _NULL_MEANS_DEFAULTS = frozenset(
     ("slack_configs", "opsgenie_configs", "wechat_configs", "rocketchat_configs")
 )
-RECEIVER = Struct(
+RECEIVER = StructOf(
     "a receiver",
     {
         "name": TEXT,
@@ -252,7 +251,7 @@ def _check_global(section: Section) -> None:
             )
 
 
-GLOBAL = Struct(
+GLOBAL = StructOf(
     "global",
     {
         "resolve_timeout": DURATION,
@@ -305,13 +304,13 @@ def _check_recorder_webhook(section: Section) -> None:
             section.error(name, "event_recorder webhook batch settings require batch: true")
 
 
-_EVENT_RECORDER = Struct(
+_EVENT_RECORDER = StructOf(
     "event_recorder",
     {
-        "file_outputs": ListOf(Struct("a file output", {"path": TEXT}, _check_path)),
-        "stdout_outputs": ListOf(Struct("a stdout output", {})),
+        "file_outputs": ListOf(StructOf("a file output", {"path": TEXT}, _check_path)),
+        "stdout_outputs": ListOf(StructOf("a stdout output", {})),
         "webhook_outputs": ListOf(
-            Struct(
+            StructOf(
                 "a webhook output",
                 {
                     "url": SecretUrl(),
@@ -326,7 +325,7 @@ _EVENT_RECORDER = Struct(
             )
         ),
         "kafka_outputs": ListOf(
-            Struct(
+            StructOf(
                 "a Kafka output",
                 {
                     "brokers": texts(),
@@ -354,7 +353,7 @@ _UNDER_ROUTE = (
     "match",
     "matchers",
 )
-ALERTMANAGER = Struct(
+ALERTMANAGER = StructOf(
     "alertmanager.yml",
     {
         "global": GLOBAL,
@@ -364,7 +363,7 @@ ALERTMANAGER = Struct(
         "templates": texts(),
         "mute_time_intervals": ListOf(NAMED_INTERVAL, "missing name in mute time interval"),
         "time_intervals": ListOf(NAMED_INTERVAL, "missing name in time interval"),
-        "tracing": Struct("tracing", _TRACING, check_tracing),
+        "tracing": StructOf("tracing", _TRACING, check_tracing),
         "event_recorder": _EVENT_RECORDER,
     },
     instead={

@@ -8,9 +8,10 @@ Out: findings on receivers and intervals that do not exist, and on what neither 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from glob import glob
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from backbeat.config.alertmanager import AlertmanagerConfig, InhibitRule, Receiver, Route
 from backbeat.config.alertmanager_fields import matchers

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import configparser
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from backbeat.config.pagers import SigV4
 from backbeat.model.errors import BackbeatError
@@ -21,8 +22,7 @@ class NoAccount(BackbeatError):
     """Nobody says where or in whose name to ask; the text says what would."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     access_key: str
     secret_key: str
     session_token: str = ""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.config.prometheus import PrometheusConfig
 from backbeat.config.web import WebConfig
 
 
-@dataclass(frozen=True, slots=True)
-class BackbeatConfig:
+class BackbeatConfig(Struct, frozen=True):
     """backbeat.yml; every field has a default, so the file may be absent."""
 
     external_url: str = ""
@@ -65,8 +65,7 @@ _FROM_THE_START = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """Everything that was read from one configuration directory."""
 
     directory: str

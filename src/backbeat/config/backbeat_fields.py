@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backbeat.config.backbeat import BackbeatConfig
 from backbeat.config.kinds import DURATION, FLAG, INTEGER, SIZE, Url, texts
-from backbeat.config.schema import Section, Struct
+from backbeat.config.schema import Section, StructOf
 from backbeat.config.secret_kinds import SECRET
 
 
@@ -43,7 +43,7 @@ _PLAIN = (
     "enable_remote_write_receiver",
     "allow_unauthenticated",
 )
-BACKBEAT = Struct(
+BACKBEAT = StructOf(
     "backbeat.yml",
     {
         **dict.fromkeys(_MILLISECONDS, DURATION),

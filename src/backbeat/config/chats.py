@@ -5,20 +5,18 @@ Texts are templates; their defaults are Alertmanager's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from backbeat.config.http_client import NO_SECRET, HTTPClient, SecretSource
 
 
-@dataclass(frozen=True, slots=True)
-class ChatField:
+class ChatField(Struct, frozen=True):
     title: str = ""
     value: str = ""
     short: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DiscordConfig:
+class DiscordConfig(Struct, frozen=True):
     webhook_url: SecretSource = NO_SECRET
     content: str = ""
     title: str = '{{ template "discord.default.title" . }}'
@@ -29,8 +27,7 @@ class DiscordConfig:
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class MsteamsConfig:
+class MsteamsConfig(Struct, frozen=True):
     webhook_url: SecretSource = NO_SECRET
     title: str = '{{ template "msteams.default.title" . }}'
     summary: str = '{{ template "msteams.default.summary" . }}'
@@ -39,8 +36,7 @@ class MsteamsConfig:
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Msteamsv2Config:
+class Msteamsv2Config(Struct, frozen=True):
     webhook_url: SecretSource = NO_SECRET
     title: str = '{{ template "msteamsv2.default.title" . }}'
     text: str = '{{ template "msteamsv2.default.text" . }}'
@@ -48,8 +44,7 @@ class Msteamsv2Config:
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class TelegramConfig:
+class TelegramConfig(Struct, frozen=True):
     api_url: str = "https://api.telegram.org"
     bot_token: SecretSource = NO_SECRET
     chat_id: int = 0
@@ -62,8 +57,7 @@ class TelegramConfig:
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class WebexConfig:
+class WebexConfig(Struct, frozen=True):
     api_url: str = "https://webexapis.com/v1/messages"
     message: str = '{{ template "webex.default.message" . }}'
     room_id: str = ""
@@ -71,8 +65,7 @@ class WebexConfig:
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class WechatConfig:
+class WechatConfig(Struct, frozen=True):
     api_secret: SecretSource = NO_SECRET
     corp_id: str = ""
     api_url: str = "https://qyapi.weixin.qq.com/cgi-bin/"
@@ -86,8 +79,7 @@ class WechatConfig:
     send_resolved: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RocketchatAction:
+class RocketchatAction(Struct, frozen=True):
     """`type` is always a button."""
 
     text: str = ""
@@ -100,8 +92,7 @@ class RocketchatAction:
     msgprocessingtype: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RocketchatConfig:
+class RocketchatConfig(Struct, frozen=True):
     api_url: str = "https://open.rocket.chat/"
     token: SecretSource = NO_SECRET
     token_id: SecretSource = NO_SECRET
@@ -121,8 +112,7 @@ class RocketchatConfig:
     send_resolved: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MattermostAttachment:
+class MattermostAttachment(Struct, frozen=True):
     fallback: str = ""
     color: str = ""
     pretext: str = ""
@@ -139,20 +129,17 @@ class MattermostAttachment:
     fields: tuple[ChatField, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class MattermostProps:
+class MattermostProps(Struct, frozen=True):
     card: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MattermostPriority:
+class MattermostPriority(Struct, frozen=True):
     priority: str = ""
     requested_ack: bool = False
     persistent_notifications: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MattermostConfig(MattermostAttachment):
+class MattermostConfig(MattermostAttachment, frozen=True):
     """Without `attachments`, its own texts are the one attachment."""
 
     webhook_url: SecretSource = NO_SECRET
@@ -173,8 +160,7 @@ class MattermostConfig(MattermostAttachment):
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class AppriseConfig:
+class AppriseConfig(Struct, frozen=True):
     """One URL of the apprise library. None: Backbeat's own words."""
 
     url: SecretSource

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from backbeat.config.http_fields import HTTP_FIELDS, TLS_CONFIG, check_http
 from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEXT, URL, OneOf, texts
-from backbeat.config.schema import Check, Kind, ListOf, Section, Struct, all_of, quoted
+from backbeat.config.schema import Check, Kind, ListOf, Section, StructOf, all_of, quoted
 from backbeat.config.secret_kinds import SECRET
 
-_FILTERS = ListOf(Struct("a filter", {"name": TEXT, "values": texts()}))
+_FILTERS = ListOf(StructOf("a filter", {"name": TEXT, "values": texts()}))
 _COMMON: dict[str, Kind] = {"refresh_interval": DURATION, "port": INTEGER}
 _AWS: dict[str, Kind] = {
     **HTTP_FIELDS,
@@ -18,14 +18,14 @@ _AWS: dict[str, Kind] = {
 _CLUSTERS: dict[str, Kind] = {"clusters": texts(), "request_concurrency": INTEGER}
 
 
-def _struct(what: str, fields: dict[str, Kind], check: Check | None = None, *, http: bool = True) -> Struct:
+def _struct(what: str, fields: dict[str, Kind], check: Check | None = None, *, http: bool = True) -> StructOf:
     def both(section: Section) -> None:
         if http:
             check_http(section)
         if check is not None:
             check(section)
 
-    return Struct(what, {**(HTTP_FIELDS if http else {}), **_COMMON, **fields}, both)
+    return StructOf(what, {**(HTTP_FIELDS if http else {}), **_COMMON, **fields}, both)
 
 
 def _needs(*names: str) -> Check:
@@ -128,8 +128,8 @@ def _check_triton(section: Section) -> None:
         section.error("refresh_interval", "must be longer than 0")
 
 
-CLOUDS: dict[str, Struct] = {
-    "aws_sd_configs": Struct(
+CLOUDS: dict[str, StructOf] = {
+    "aws_sd_configs": StructOf(
         "AWS discovery",
         {
             **_AWS,
@@ -139,16 +139,16 @@ CLOUDS: dict[str, Struct] = {
         },
         _check_aws,
     ),
-    "ec2_sd_configs": Struct(
+    "ec2_sd_configs": StructOf(
         "EC2 discovery",
         {**_AWS, "filters": _FILTERS},
         all_of(check_http, _check_ec2),
     ),
-    "ecs_sd_configs": Struct("ECS discovery", {**_AWS, **_CLUSTERS}, check_http),
-    "elasticache_sd_configs": Struct("ElastiCache discovery", {**_AWS, **_CLUSTERS}, check_http),
-    "lightsail_sd_configs": Struct("Lightsail discovery", _AWS, check_http),
-    "msk_sd_configs": Struct("MSK discovery", {**_AWS, **_CLUSTERS}, check_http),
-    "rds_sd_configs": Struct("RDS discovery", {**_AWS, **_CLUSTERS, "filters": _FILTERS}, check_http),
+    "ecs_sd_configs": StructOf("ECS discovery", {**_AWS, **_CLUSTERS}, check_http),
+    "elasticache_sd_configs": StructOf("ElastiCache discovery", {**_AWS, **_CLUSTERS}, check_http),
+    "lightsail_sd_configs": StructOf("Lightsail discovery", _AWS, check_http),
+    "msk_sd_configs": StructOf("MSK discovery", {**_AWS, **_CLUSTERS}, check_http),
+    "rds_sd_configs": StructOf("RDS discovery", {**_AWS, **_CLUSTERS, "filters": _FILTERS}, check_http),
     "azure_sd_configs": _struct(
         "Azure discovery",
         {
@@ -174,7 +174,7 @@ CLOUDS: dict[str, Struct] = {
     ),
     "ionos_sd_configs": _struct("IONOS discovery", {"datacenter_id": TEXT}, _needs("datacenter_id")),
     "linode_sd_configs": _struct("Linode discovery", {"tag_separator": TEXT, "region": TEXT}),
-    "nomad_sd_configs": Struct(
+    "nomad_sd_configs": StructOf(
         "Nomad discovery",
         {
             **HTTP_FIELDS,
@@ -217,7 +217,7 @@ CLOUDS: dict[str, Struct] = {
         {"endpoint": TEXT, "region": TEXT, "access_key": TEXT, "secret_key": SECRET, "secret_key_file": TEXT},
         _check_outscale,
     ),
-    "ovhcloud_sd_configs": Struct(
+    "ovhcloud_sd_configs": StructOf(
         "OVHcloud discovery",
         {
             "endpoint": TEXT,
@@ -266,7 +266,7 @@ CLOUDS: dict[str, Struct] = {
         _check_triton,
         http=False,
     ),
-    "uyuni_sd_configs": Struct(
+    "uyuni_sd_configs": StructOf(
         "Uyuni discovery",
         {
             **HTTP_FIELDS,

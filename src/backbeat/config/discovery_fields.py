@@ -14,7 +14,7 @@ from backbeat.config.go_url import URLError, parse_url, without_password
 from backbeat.config.http_fields import HTTP_FIELDS, check_http, has_http
 from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEXT, URL, OneOf, label_set, texts
 from backbeat.config.prometheus import Discovery, FileSD, TargetGroup
-from backbeat.config.schema import Check, Kind, ListOf, MapOf, Section, Struct, all_of, quoted
+from backbeat.config.schema import Check, Kind, ListOf, MapOf, Section, StructOf, all_of, quoted
 from backbeat.config.secret_kinds import SECRET
 from backbeat.model.labels import Labels
 
@@ -39,20 +39,20 @@ _K8S_SELECTORS = {
     "ingress": ("ingress",),
 }
 
-TARGET_GROUP = Struct(
+TARGET_GROUP = StructOf(
     "a target group",
     {"targets": texts(), "labels": label_set()},
     instead={"target": "did you mean `targets`?", "hosts": "did you mean `targets`?"},
 )
 
 
-def _http(what: str, fields: dict[str, Kind], check: Check | None = None) -> Struct:
+def _http(what: str, fields: dict[str, Kind], check: Check | None = None) -> StructOf:
     def both(section: Section) -> None:
         check_http(section)
         if check is not None:
             check(section)
 
-    return Struct(what, {**HTTP_FIELDS, "refresh_interval": DURATION, **fields}, both)
+    return StructOf(what, {**HTTP_FIELDS, "refresh_interval": DURATION, **fields}, both)
 
 
 def _check_file(section: Section) -> None:
@@ -209,32 +209,32 @@ def _check_zookeeper(section: Section) -> None:
             )
 
 
-_FILTER = Struct("a filter", {"name": TEXT, "values": texts()})
-_ZOOKEEPER = Struct(
+_FILTER = StructOf("a filter", {"name": TEXT, "values": texts()})
+_ZOOKEEPER = StructOf(
     "Zookeeper discovery", {"servers": texts(), "paths": texts(), "timeout": DURATION}, _check_zookeeper
 )
 _K8S_ROLE = OneOf(_K8S_ROLES, what="a Kubernetes SD role")
 
-KINDS: dict[str, Struct] = {
-    "file_sd_configs": Struct(
+KINDS: dict[str, StructOf] = {
+    "file_sd_configs": StructOf(
         "file discovery", {"files": texts(), "refresh_interval": DURATION}, _check_file
     ),
     "http_sd_configs": _http("HTTP discovery", {"url": URL}, _check_http_sd),
-    "dns_sd_configs": Struct(
+    "dns_sd_configs": StructOf(
         "DNS discovery",
         {"names": texts(), "refresh_interval": DURATION, "type": TEXT, "port": INTEGER},
         _check_dns,
     ),
-    "kubernetes_sd_configs": Struct(
+    "kubernetes_sd_configs": StructOf(
         "Kubernetes discovery",
         {
             **HTTP_FIELDS,
             "api_server": URL,
             "role": _K8S_ROLE,
             "kubeconfig_file": TEXT,
-            "namespaces": Struct("namespaces", {"own_namespace": FLAG, "names": texts()}),
-            "selectors": ListOf(Struct("a selector", {"role": _K8S_ROLE, "label": TEXT, "field": TEXT})),
-            "attach_metadata": Struct(
+            "namespaces": StructOf("namespaces", {"own_namespace": FLAG, "names": texts()}),
+            "selectors": ListOf(StructOf("a selector", {"role": _K8S_ROLE, "label": TEXT, "field": TEXT})),
+            "attach_metadata": StructOf(
                 "attach_metadata",
                 {"node": FLAG, "namespace": FLAG, "deployment": FLAG, "job": FLAG, "cronjob": FLAG},
             ),

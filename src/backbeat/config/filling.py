@@ -1,16 +1,18 @@
-"""From a section to a dataclass whose attributes are named as the fields are.
+"""From a section to a struct whose attributes are named as the fields are.
 
-A value comes from the section, else from the field of `global` that it inherits, else the dataclass has a
+A value comes from the section, else from the field of `global` that it inherits, else the struct has a
 default. `_ms` ends the names of durations, and `_` those that Python keeps for itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import FieldInfo, fields, replace
 
 from backbeat.config.http_client import NO_SECRET, HTTPClient, SecretSource
 from backbeat.config.http_fields import http_client, secret_source
@@ -65,11 +67,11 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _value(field: Field[Any], hint: Any, name: str, own: Section | None) -> Any:
+def _value(field: FieldInfo, hint: Any, name: str, own: Section | None) -> Any:
     if own is None or name not in own.values:
         return _UNSET
     written = own.values[name]
-    inner = _dataclass_in(hint)
+    inner = _struct_in(hint)
     if inner is None:
         return _plain(written)
     if get_origin(hint) is tuple:
@@ -83,16 +85,16 @@ def _value(field: Field[Any], hint: Any, name: str, own: Section | None) -> Any:
     return inner(written)
 
 
-def _dataclass_in(hint: Any) -> Any:
-    """The dataclass that a hint such as `X`, `X | None` or `tuple[X, ...]` is about."""
+def _struct_in(hint: Any) -> Any:
+    """The struct that a hint such as `X`, `X | None` or `tuple[X, ...]` is about."""
     candidates = get_args(hint) if get_origin(hint) in (tuple, UnionType) else (hint,)
-    return next((each for each in candidates if isinstance(each, type) and is_dataclass(each)), None)
+    return next((each for each in candidates if isinstance(each, type) and issubclass(each, Struct)), None)
 
 
-def _default(field: Field[Any]) -> Any:
-    if field.default is not MISSING:
+def _default(field: FieldInfo) -> Any:
+    if field.default is not NODEFAULT:
         return field.default
-    return field.default_factory() if field.default_factory is not MISSING else None
+    return field.default_factory() if field.default_factory is not NODEFAULT else None
 
 
 def _plain(value: Any) -> Any:

@@ -7,13 +7,13 @@ Out: `ConfigErrors` with all of them at once, or the warnings of a sound configu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.model.errors import BackbeatError, Position
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One remark with its place; an error unless `is_warning`."""
 
     at: Position

@@ -6,7 +6,8 @@ Pure: text in, its scheme and host out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2}).{0,2}", re.DOTALL)
@@ -18,8 +19,7 @@ class URLError(ValueError):
     """A text that is no URL; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class URL:
+class URL(Struct, frozen=True):
     scheme: str
     host: str
     path: str

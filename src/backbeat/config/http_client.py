@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from backbeat.config.secret import Secret
 
 
-@dataclass(frozen=True, slots=True)
-class SecretSource:
+class SecretSource(Struct, frozen=True):
     """A secret given inline or in a file; the file is read at every use, so rotation needs no reload."""
 
     value: Secret | None = None
@@ -28,8 +27,7 @@ class SecretSource:
 NO_SECRET = SecretSource()
 
 
-@dataclass(frozen=True, slots=True)
-class TLS:
+class TLS(Struct, frozen=True):
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
@@ -46,8 +44,7 @@ class TLS:
 SecretHeaders = tuple[tuple[str, SecretSource], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OAuth2:
+class OAuth2(Struct, frozen=True):
     """Where a bearer token comes from: the client credentials grant."""
 
     client_id: str
@@ -62,8 +59,7 @@ class OAuth2:
     proxy_headers: SecretHeaders = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HTTPClient:
+class HTTPClient(Struct, frozen=True):
     """How to reach a peer: who we are, whom we trust, through what."""
 
     username: str = ""

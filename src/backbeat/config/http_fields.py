@@ -11,7 +11,7 @@ from typing import Any
 
 from backbeat.config.http_client import NO_SECRET, TLS, HTTPClient, OAuth2, SecretHeaders, SecretSource
 from backbeat.config.kinds import FLAG, TEXT, URL, OneOf, texts
-from backbeat.config.schema import Anything, Kind, ListOf, MapOf, Section, Struct
+from backbeat.config.schema import Anything, Kind, ListOf, MapOf, Section, StructOf
 from backbeat.config.secret import Secret
 from backbeat.config.secret_kinds import SECRET
 
@@ -47,7 +47,7 @@ def _check_tls(section: Section) -> None:
         section.error(key, "exactly one of cert or cert_file must be configured when a client key is")
 
 
-TLS_CONFIG = Struct(
+TLS_CONFIG = StructOf(
     "tls_config",
     {
         "ca": TEXT,
@@ -67,7 +67,7 @@ TLS_CONFIG = Struct(
     _check_tls,
 )
 
-BASIC_AUTH = Struct(
+BASIC_AUTH = StructOf(
     "basic_auth",
     {
         "username": TEXT,
@@ -79,7 +79,7 @@ BASIC_AUTH = Struct(
     },
 )
 
-AUTHORIZATION = Struct(
+AUTHORIZATION = StructOf(
     "authorization",
     {"type": TEXT, "credentials": SECRET, "credentials_file": TEXT, "credentials_ref": TEXT},
     instead={
@@ -100,7 +100,7 @@ PROXY_FIELDS: dict[str, Kind] = {
 _SIGNATURES = ("RS256", "RS384", "RS512")
 _JWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
-OAUTH2 = Struct(
+OAUTH2 = StructOf(
     "oauth2",
     {
         "client_id": TEXT,
@@ -124,7 +124,7 @@ OAUTH2 = Struct(
     },
 )
 
-HEADER = Struct("a header", {"values": texts(), "secrets": ListOf(SECRET), "files": texts()})
+HEADER = StructOf("a header", {"values": texts(), "secrets": ListOf(SECRET), "files": texts()})
 
 HTTP_FIELDS: dict[str, Kind] = {
     "basic_auth": BASIC_AUTH,
@@ -231,7 +231,7 @@ def _check_proxy(section: Section) -> None:
         section.error("no_proxy", "needs proxy_url as well")
 
 
-HTTP_CONFIG = Struct("http_config", HTTP_FIELDS, check_http)
+HTTP_CONFIG = StructOf("http_config", HTTP_FIELDS, check_http)
 
 
 def secret_source(section: Section, inline: str, file: str = "") -> SecretSource:

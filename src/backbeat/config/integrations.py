@@ -1,12 +1,13 @@
 """From the integrations of a receiver to their typed values, filled in from `global`.
 
-In:  sections that were read without mistakes. Out: a settings dataclass for each.
+In:  sections that were read without mistakes. Out: a settings struct for each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from backbeat.config.alertmanager import EmailConfig, Integration, SlackConfig, WebhookConfig
 from backbeat.config.chats import (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from backbeat.config.go_url import URLError, parse_http_url, parse_url
 from backbeat.config.nodes import Node, Scalar, go_bool, go_number
@@ -38,8 +39,7 @@ def text_of(node: Node, path: str, reading: Reading, expected: str = "text") -> 
     return node.text
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """Any text; numbers and booleans count as their text."""
 
     expected: str = "text"
@@ -74,8 +74,7 @@ class Flag:
         return reading.wrong(node, path, "true or false") if value is None else value
 
 
-@dataclass(frozen=True, slots=True)
-class Integer:
+class Integer(Struct, frozen=True):
     """A whole number; a fraction is cut off, as Go does."""
 
     unsigned: bool = False
@@ -122,8 +121,7 @@ class Duration:
         return INVALID
 
 
-@dataclass(frozen=True, slots=True)
-class GoDuration:
+class GoDuration(Struct, frozen=True):
     """Go's own durations (1.5h, 300ms), used by a few timeouts; a bare number counts nanoseconds."""
 
     empty = 0
@@ -175,8 +173,7 @@ class Size:
         return int(-total if node.text.startswith("-") else total)
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(Struct, frozen=True):
     """One of a few words."""
 
     words: tuple[str, ...]
@@ -214,8 +211,7 @@ class Regex:
         return text
 
 
-@dataclass(frozen=True, slots=True)
-class LabelName:
+class LabelName(Struct, frozen=True):
     """A label name; any text but the empty one, or [a-zA-Z_][a-zA-Z0-9_]* where `legacy`."""
 
     legacy: bool = False
@@ -245,8 +241,7 @@ def label_set() -> MapOf:
     return MapOf(Text(), key=LabelName(), what="a mapping of label names to values")
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(Struct, frozen=True):
     """Any URL that Go parses; reads as its text. A password in it is masked."""
 
     http: bool = False

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from backbeat.config import nodes
 from backbeat.config.alertmanager import AlertmanagerConfig
@@ -27,7 +29,7 @@ from backbeat.config.prometheus_fields import PROMETHEUS, SCRAPE_FILE
 from backbeat.config.prometheus_rules import check_prometheus, check_scrapes, defaults_of, prometheus_config
 from backbeat.config.rule_files import RULE_FILE, check_rule_file, rule_groups
 from backbeat.config.rule_tests import TEST_FILE, TestFile, check_rule_tests, rule_tests
-from backbeat.config.schema import ListOf, Reading, Section, Struct, quoted
+from backbeat.config.schema import ListOf, Reading, Section, StructOf, quoted
 from backbeat.config.variables import fill_variables
 from backbeat.config.web import WebConfig
 from backbeat.config.web_fields import WEB, web_config
@@ -38,8 +40,7 @@ Parse = Callable[[str], object]
 """Raises a BackbeatError, whose message begins with line:column where it knows them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parsers:
+class Parsers(Struct, frozen=True):
     """The languages inside of the files, which live in rooms above. None: their texts are not checked.
 
     expr:             PromQL of rules
@@ -54,8 +55,7 @@ class Parsers:
     lint_rule: Callable[[Rule], Iterable[str]] | None = None
 
 
-@dataclass(slots=True)
-class Reader:
+class Reader(Struct):
     """Reads files of every kind; what is wrong goes to `findings`. Used once: it remembers what it read."""
 
     parsers: Parsers = field(default_factory=Parsers)
@@ -211,7 +211,7 @@ class Reader:
             check_scrapes(opened[0].sections("scrape_configs"), defaults_of(opened[0]))
 
     def _open(
-        self, path: Path, struct: Struct, template: Parse | None = None
+        self, path: Path, struct: StructOf, template: Parse | None = None
     ) -> tuple[Section, Document] | None:
         self.read_paths.add(path)
         document = read_file(path, self.findings)

@@ -7,7 +7,8 @@ Prometheus and Alertmanager does (YAML 1.1 booleans, octal numbers, underscores)
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
@@ -23,8 +24,7 @@ _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*|0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB
 _FLOAT = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+\.")
 
 
-@dataclass(slots=True, eq=False)
-class Node:
+class Node(Struct, eq=False):
     """`line` and `column` count from 1; `start` and `end` are character offsets in the file."""
 
     line: int
@@ -33,8 +33,7 @@ class Node:
     end: int
 
 
-@dataclass(slots=True, eq=False)
-class Scalar(Node):
+class Scalar(Node, eq=False):
     """`style` is '' (plain), "'", '"', '|' or '>'; `tag` is '' where none is written."""
 
     text: str
@@ -46,13 +45,11 @@ class Scalar(Node):
         return not self.style and not self.tag
 
 
-@dataclass(slots=True, eq=False)
-class Sequence(Node):
+class Sequence(Node, eq=False):
     items: list[Node] = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
-class Mapping(Node):
+class Mapping(Node, eq=False):
     """Merge keys (`<<`) are already resolved; keys are unique."""
 
     entries: list[tuple[Scalar, Node]] = field(default_factory=list)

@@ -6,11 +6,11 @@ Out: typed expectations, every one with its place. What is left out is not compa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from backbeat.config.alertmanager_fields import MATCHERS
 from backbeat.config.kinds import DURATION, TEXT, OneOf, Text, texts
-from backbeat.config.schema import ListOf, MapOf, Section, Struct
+from backbeat.config.schema import ListOf, MapOf, Section, StructOf
 from backbeat.model.errors import Position
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
@@ -18,7 +18,7 @@ from backbeat.model.matchers import Matcher
 LABELS = MapOf(TEXT, what="a mapping of names to texts")
 SUPPRESSED_BY = ("silence", "inhibition", "time_interval")
 
-SILENCE = Struct(
+SILENCE = StructOf(
     "a silence",
     {"matchers": MATCHERS, "from": DURATION, "until": DURATION, "comment": TEXT},
     instead={
@@ -26,12 +26,12 @@ SILENCE = Struct(
         "endsAt": "did you mean `until`, as time since the beginning?",
     },
 )
-TOLD_ALERT = Struct(
+TOLD_ALERT = StructOf(
     "an alert in a notification",
     {"status": OneOf(("", "firing", "resolved")), "exp_labels": LABELS, "exp_annotations": LABELS},
     instead={"labels": "did you mean `exp_labels`?", "annotations": "did you mean `exp_annotations`?"},
 )
-EXPECTED_NOTIFICATION = Struct(
+EXPECTED_NOTIFICATION = StructOf(
     "an expected notification",
     {
         "receiver": TEXT,
@@ -54,12 +54,12 @@ EXPECTED_NOTIFICATION = Struct(
         "alerts": "did you mean `exp_alerts`, or `firing` and `resolved`?",
     },
 )
-SUPPRESSED = Struct(
+SUPPRESSED = StructOf(
     "a suppressed alert",
     {"alertname": TEXT, "exp_labels": LABELS, "by": OneOf(("", *SUPPRESSED_BY)), "source": TEXT},
     instead={"labels": "did you mean `exp_labels`?", "alert": "did you mean `alertname`?"},
 )
-NOTIFICATION_TEST = Struct(
+NOTIFICATION_TEST = StructOf(
     "a test of notifications",
     {
         "eval_time": DURATION,
@@ -78,8 +78,7 @@ NOTIFICATION_TEST = Struct(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TestSilence:
+class TestSilence(Struct, frozen=True):
     """Made when it begins. Times are ms since the beginning of the test; until_ms 0: to the end of it."""
 
     at: Position
@@ -89,8 +88,7 @@ class TestSilence:
     comment: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToldAlert:
+class ToldAlert(Struct, frozen=True):
     """annotations: None: any"""
 
     status: str
@@ -98,8 +96,7 @@ class ToldAlert:
     annotations: Labels | None
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedNotification:
+class ExpectedNotification(Struct, frozen=True):
     """Empty texts and None: any. integration: `email`, or `email[1]` where a receiver has several."""
 
     at: Position
@@ -116,8 +113,7 @@ class ExpectedNotification:
     text_contains: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressed:
+class Suppressed(Struct, frozen=True):
     """An alert that fires and is kept quiet. labels: None: any; source: what keeps it quiet."""
 
     at: Position
@@ -127,8 +123,7 @@ class Suppressed:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotificationTest:
+class NotificationTest(Struct, frozen=True):
     """What was told in [since_ms, eval_time_ms], and what is kept quiet at its end; None: not compared."""
 
     at: Position

@@ -5,28 +5,25 @@ Texts are templates; their defaults are Alertmanager's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from backbeat.config.http_client import NO_SECRET, HTTPClient, SecretSource
 
 Pairs = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PagerdutyImage:
+class PagerdutyImage(Struct, frozen=True):
     src: str = ""
     alt: str = ""
     href: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PagerdutyLink:
+class PagerdutyLink(Struct, frozen=True):
     href: str = ""
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PagerdutyConfig:
+class PagerdutyConfig(Struct, frozen=True):
     """With a service key, events of version 1; with a routing key, of version 2."""
 
     service_key: SecretSource = NO_SECRET
@@ -49,16 +46,14 @@ class PagerdutyConfig:
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class OpsgenieResponder:
+class OpsgenieResponder(Struct, frozen=True):
     id: str = ""
     name: str = ""
     username: str = ""
     type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OpsgenieConfig:
+class OpsgenieConfig(Struct, frozen=True):
     api_key: SecretSource = NO_SECRET
     api_url: str = "https://api.opsgenie.com/"
     message: str = '{{ template "opsgenie.default.message" . }}'
@@ -76,8 +71,7 @@ class OpsgenieConfig:
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class VictoropsConfig:
+class VictoropsConfig(Struct, frozen=True):
     api_key: SecretSource = NO_SECRET
     api_url: str = "https://alert.victorops.com/integrations/generic/20131114/alert/"
     routing_key: str = ""
@@ -90,8 +84,7 @@ class VictoropsConfig:
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class PushoverConfig:
+class PushoverConfig(Struct, frozen=True):
     user_key: SecretSource = NO_SECRET
     token: SecretSource = NO_SECRET
     title: str = '{{ template "pushover.default.title" . }}'
@@ -110,8 +103,7 @@ class PushoverConfig:
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentioConfig:
+class IncidentioConfig(Struct, frozen=True):
     url: SecretSource = NO_SECRET
     alert_source_token: SecretSource = NO_SECRET
     max_alerts: int = 0
@@ -120,8 +112,7 @@ class IncidentioConfig:
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class SigV4:
+class SigV4(Struct, frozen=True):
     """Who signs requests to AWS; what is empty is looked up in the environment and in AWS's own files."""
 
     region: str = ""
@@ -133,8 +124,7 @@ class SigV4:
     use_fips_sts_endpoint: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SnsConfig:
+class SnsConfig(Struct, frozen=True):
     sigv4: SigV4 = field(default_factory=SigV4)
     api_url: str = ""
     topic_arn: str = ""
@@ -147,15 +137,13 @@ class SnsConfig:
     send_resolved: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class JiraText:
+class JiraText(Struct, frozen=True):
     template: str
     enable_update: bool = True
     """whether an issue that exists gets the text anew"""
 
 
-@dataclass(frozen=True, slots=True)
-class JiraConfig:
+class JiraConfig(Struct, frozen=True):
     api_url: str = ""
     api_type: str = "auto"
     project: str = ""

@@ -6,7 +6,7 @@ Decoding and validation live beside this (`config.load`); these are plain values
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from backbeat.config.http_client import HTTPClient
 from backbeat.model.errors import Position
@@ -15,8 +15,7 @@ from backbeat.model.labels import NO_LABELS, Labels
 DEFAULT_RELABEL_REGEX = "(.*)"
 
 
-@dataclass(frozen=True, slots=True)
-class RelabelConfig:
+class RelabelConfig(Struct, frozen=True):
     """One relabelling step; `action` is lower case."""
 
     action: str = "replace"
@@ -28,8 +27,7 @@ class RelabelConfig:
     replacement: str = "$1"
 
 
-@dataclass(frozen=True, slots=True)
-class TargetGroup:
+class TargetGroup(Struct, frozen=True):
     """Targets that share labels, from static_configs or a discovery."""
 
     targets: tuple[str, ...]
@@ -37,14 +35,12 @@ class TargetGroup:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FileSD:
+class FileSD(Struct, frozen=True):
     files: tuple[str, ...]
     refresh_interval_ms: int = 300_000
 
 
-@dataclass(frozen=True, slots=True)
-class Discovery:
+class Discovery(Struct, frozen=True):
     """Where targets come from. `unsupported` names kinds that are valid but that Backbeat cannot do yet."""
 
     static_configs: tuple[TargetGroup, ...] = ()
@@ -52,8 +48,7 @@ class Discovery:
     unsupported: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ScrapeConfig:
+class ScrapeConfig(Struct, frozen=True):
     job_name: str
     discovery: Discovery = field(default_factory=Discovery)
     scrape_interval_ms: int = 60_000
@@ -82,8 +77,7 @@ class ScrapeConfig:
     """True for the built-in host collector, which has no URL (from backbeat.yml)"""
 
 
-@dataclass(frozen=True, slots=True)
-class AlertmanagerTargets:
+class AlertmanagerTargets(Struct, frozen=True):
     """One entry of `alerting.alertmanagers`: external Alertmanagers that also get our alerts."""
 
     discovery: Discovery = field(default_factory=Discovery)
@@ -96,8 +90,7 @@ class AlertmanagerTargets:
     alert_relabel_configs: tuple[RelabelConfig, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A recording rule (`record` set) or an alerting rule (`alert` set)."""
 
     expr: str
@@ -115,8 +108,7 @@ class Rule:
         return self.alert or self.record
 
 
-@dataclass(frozen=True, slots=True)
-class RuleGroup:
+class RuleGroup(Struct, frozen=True):
     name: str
     file: str
     rules: tuple[Rule, ...]
@@ -127,8 +119,7 @@ class RuleGroup:
     labels: Labels = NO_LABELS
 
 
-@dataclass(frozen=True, slots=True)
-class StorageSettings:
+class StorageSettings(Struct, frozen=True):
     out_of_order_time_window_ms: int = 0
     max_exemplars: int = 100_000
     retention_time_ms: int = 0
@@ -138,8 +129,7 @@ class StorageSettings:
     """of the disk that holds the data directory; above 0 it counts instead of the size"""
 
 
-@dataclass(frozen=True, slots=True)
-class PrometheusConfig:
+class PrometheusConfig(Struct, frozen=True):
     """prometheus.yml with the rule files that it names."""
 
     path: str

@@ -22,7 +22,7 @@ from backbeat.config.kinds import (
 )
 from backbeat.config.relabel_fields import relabel_list
 from backbeat.config.remote_fields import REMOTE_READ, REMOTE_WRITE, SIGV4, check_headers
-from backbeat.config.schema import Kind, ListOf, MapOf, Section, Struct, quoted
+from backbeat.config.schema import Kind, ListOf, MapOf, Section, StructOf, quoted
 
 PROTOCOLS = (
     "OpenMetricsText0.0.1",
@@ -92,7 +92,7 @@ def check_protocols(section: Section) -> None:
         seen.add(name.lower())
 
 
-GLOBAL = Struct(
+GLOBAL = StructOf(
     "global",
     {
         **_SCRAPE_SHARED,
@@ -134,7 +134,7 @@ def _check_scrape(section: Section) -> None:
         )
 
 
-SCRAPE = Struct(
+SCRAPE = StructOf(
     "a scrape config",
     {
         **_SCRAPE_SHARED,
@@ -180,7 +180,7 @@ def _check_alertmanagers(section: Section) -> None:
     check_targets(section)
 
 
-ALERTMANAGERS = Struct(
+ALERTMANAGERS = StructOf(
     "an alertmanager config",
     {
         **HTTP_FIELDS,
@@ -206,23 +206,23 @@ def _check_retention(section: Section) -> None:
         section.error("percentage", "'storage.tsdb.retention.percentage' must be in the range [0, 100]")
 
 
-STORAGE = Struct(
+STORAGE = StructOf(
     "storage",
     {
-        "tsdb": Struct(
+        "tsdb": StructOf(
             "tsdb",
             {
                 "out_of_order_time_window": DURATION,
                 "stale_series_compaction_threshold": NUMBER,
-                "chunk_encoding": Struct(
+                "chunk_encoding": StructOf(
                     "chunk_encoding", {"floats": OneOf(("", "xor", "xor2"), what="no value or an encoding")}
                 ),
-                "retention": Struct(
+                "retention": StructOf(
                     "retention", {"time": DURATION, "size": SIZE, "percentage": NUMBER}, _check_retention
                 ),
             },
         ),
-        "exemplars": Struct("exemplars", {"max_exemplars": INTEGER}),
+        "exemplars": StructOf("exemplars", {"max_exemplars": INTEGER}),
     },
 )
 
@@ -290,7 +290,7 @@ def _check_attributes(section: Section, name: str) -> None:
         seen.add(attribute)
 
 
-OTLP = Struct(
+OTLP = StructOf(
     "otlp",
     {
         "promote_resource_attributes": texts(),
@@ -334,12 +334,12 @@ def check_patterns(section: Section, name: str, what: str) -> None:
             )
 
 
-PROMETHEUS = Struct(
+PROMETHEUS = StructOf(
     "prometheus.yml",
     {
         "global": GLOBAL,
-        "runtime": Struct("runtime", {"gogc": INTEGER}),
-        "alerting": Struct(
+        "runtime": StructOf("runtime", {"gogc": INTEGER}),
+        "alerting": StructOf(
             "alerting",
             {
                 "alert_relabel_configs": relabel_list("alert relabeling rule"),
@@ -350,7 +350,7 @@ PROMETHEUS = Struct(
         "scrape_config_files": texts(),
         "scrape_configs": SCRAPE_LIST,
         "storage": STORAGE,
-        "tracing": Struct("tracing", TRACING_FIELDS, _check_own_tracing),
+        "tracing": StructOf("tracing", TRACING_FIELDS, _check_own_tracing),
         "remote_write": ListOf(REMOTE_WRITE, "empty or null remote write config section"),
         "remote_read": ListOf(REMOTE_READ, "empty or null remote read config section"),
         "otlp": OTLP,
@@ -369,4 +369,4 @@ PROMETHEUS = Struct(
         "receivers": "it belongs in alertmanager.yml",
     },
 )
-SCRAPE_FILE = Struct("a scrape config file", {"scrape_configs": SCRAPE_LIST})
+SCRAPE_FILE = StructOf("a scrape config file", {"scrape_configs": SCRAPE_LIST})

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.config.discovery_fields import discovery, static_targets, warn_unsupported
 from backbeat.config.http_fields import http_client
@@ -41,8 +42,7 @@ _DROPPING = frozenset(("keep", "drop", "keepequal", "dropequal"))
 _REFERENCE = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z_][A-Za-z0-9_]*|[*#$@!?\-0-9]))")
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
+class Defaults(Struct, frozen=True):
     """What a scrape config takes from `global`."""
 
     section: Section | None

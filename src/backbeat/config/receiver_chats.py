@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEMPLATE, TEXT, Url
 from backbeat.config.nodes import Node, Scalar
-from backbeat.config.schema import Anything, Kind, ListOf, MapOf, Reading, Section, Struct, quoted
+from backbeat.config.schema import Anything, Kind, ListOf, MapOf, Reading, Section, StructOf, quoted
 from backbeat.config.secret_kinds import SECRET, SecretUrl
 
 _WEBHOOK_URL = SecretUrl(file_field="webhook_url_file")
@@ -23,7 +23,7 @@ class _JiraField:
     """A template, or a mapping of `template` and `enable_update`."""
 
     empty = None
-    _struct = Struct("a Jira field", {"template": TEMPLATE, "enable_update": FLAG})
+    _struct = StructOf("a Jira field", {"template": TEMPLATE, "enable_update": FLAG})
 
     def read(self, node: Node, path: str, reading: Reading) -> object:
         return (TEMPLATE if isinstance(node, Scalar) else self._struct).read(node, path, reading)
@@ -72,7 +72,7 @@ def _check_mattermost(section: Section) -> None:
     section.at_most_one("webhook_url", "webhook_url_file")
 
 
-_MATTERMOST_FIELD = Struct(
+_MATTERMOST_FIELD = StructOf(
     "a Mattermost field",
     {**_templates("title", "value"), "short": FLAG},
     lambda section: section.require("title", "value"),
@@ -85,8 +85,8 @@ _MATTERMOST_SHARED: dict[str, Kind] = {
     "fields": ListOf(_MATTERMOST_FIELD),
 }
 
-CHATS: dict[str, Struct] = {
-    "discord_configs": Struct(
+CHATS: dict[str, StructOf] = {
+    "discord_configs": StructOf(
         "discord_configs",
         {
             "webhook_url": _WEBHOOK_URL,
@@ -95,17 +95,17 @@ CHATS: dict[str, Struct] = {
         },
         _one_url,
     ),
-    "msteams_configs": Struct(
+    "msteams_configs": StructOf(
         "msteams_configs",
         {"webhook_url": _WEBHOOK_URL, "webhook_url_file": TEXT, **_templates("title", "summary", "text")},
         _one_url,
     ),
-    "msteamsv2_configs": Struct(
+    "msteamsv2_configs": StructOf(
         "msteamsv2_configs",
         {"webhook_url": _WEBHOOK_URL, "webhook_url_file": TEXT, **_templates("title", "text")},
         _one_url,
     ),
-    "telegram_configs": Struct(
+    "telegram_configs": StructOf(
         "telegram_configs",
         {
             "api_url": _HTTP_URL,
@@ -118,10 +118,10 @@ CHATS: dict[str, Struct] = {
         },
         _check_telegram,
     ),
-    "webex_configs": Struct(
+    "webex_configs": StructOf(
         "webex_configs", {"api_url": _HTTP_URL, **_templates("message", "room_id")}, _check_webex
     ),
-    "wechat_configs": Struct(
+    "wechat_configs": StructOf(
         "wechat_configs",
         {
             "api_secret": SECRET,
@@ -131,7 +131,7 @@ CHATS: dict[str, Struct] = {
         },
         _check_wechat,
     ),
-    "jira_configs": Struct(
+    "jira_configs": StructOf(
         "jira_configs",
         {
             "api_url": _HTTP_URL,
@@ -147,7 +147,7 @@ CHATS: dict[str, Struct] = {
         _check_jira,
         instead={"custom_fields": "did you mean `fields`?"},
     ),
-    "rocketchat_configs": Struct(
+    "rocketchat_configs": StructOf(
         "rocketchat_configs",
         {
             "api_url": _HTTP_URL,
@@ -156,10 +156,10 @@ CHATS: dict[str, Struct] = {
             **_templates("channel", "color", "title", "title_link", "text", "emoji", "icon_url", "image_url"),
             "thumb_url": TEMPLATE,
             **dict.fromkeys(("short_fields", "link_names"), FLAG),
-            "fields": ListOf(Struct("a field", {**_templates("title", "value"), "short": FLAG})),
+            "fields": ListOf(StructOf("a field", {**_templates("title", "value"), "short": FLAG})),
             # The originals carry no YAML names, so their Go names in lower case are the fields.
             "actions": ListOf(
-                Struct(
+                StructOf(
                     "an action",
                     {
                         **_templates("type", "text", "url", "imageurl", "webviewheightratio", "msg"),
@@ -172,16 +172,16 @@ CHATS: dict[str, Struct] = {
         },
         _check_rocketchat,
     ),
-    "mattermost_configs": Struct(
+    "mattermost_configs": StructOf(
         "mattermost_configs",
         {
             **_MATTERMOST_SHARED,
             "webhook_url": _WEBHOOK_URL,
             "webhook_url_file": TEXT,
             **_templates("channel", "username", "icon_url", "icon_emoji", "type"),
-            "attachments": ListOf(Struct("an attachment", _MATTERMOST_SHARED)),
-            "props": Struct("props", {"card": TEMPLATE}),
-            "priority": Struct(
+            "attachments": ListOf(StructOf("an attachment", _MATTERMOST_SHARED)),
+            "props": StructOf("props", {"card": TEMPLATE}),
+            "priority": StructOf(
                 "priority", {"priority": TEMPLATE, "requested_ack": FLAG, "persistent_notifications": FLAG}
             ),
         },

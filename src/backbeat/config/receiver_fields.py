@@ -13,7 +13,7 @@ from backbeat.config.kinds import COUNT, FLAG, TEMPLATE, TEXT, GoDuration, Url
 from backbeat.config.pagers import SigV4
 from backbeat.config.receiver_chats import CHATS
 from backbeat.config.remote_fields import SIGV4
-from backbeat.config.schema import Anything, Check, Kind, ListOf, MapOf, Section, Struct, quoted
+from backbeat.config.schema import Anything, Check, Kind, ListOf, MapOf, Section, StructOf, quoted
 from backbeat.config.secret_kinds import SECRET, FromEnvironment, HostPort, SecretUrl
 
 HTTP_URL = Url(http=True)
@@ -52,7 +52,7 @@ def _check_email(section: Section) -> None:
             threading.error("thread_by_date", "threading.thread_by_date must be either 'none' or 'daily'")
 
 
-EMAIL = Struct(
+EMAIL = StructOf(
     "email_configs",
     {
         **_SEND,
@@ -65,7 +65,7 @@ EMAIL = Struct(
         "require_tls": FLAG,
         "force_implicit_tls": FLAG,
         "tls_config": TLS_CONFIG,
-        "threading": Struct("threading", {"enabled": FLAG, "thread_by_date": TEXT}),
+        "threading": StructOf("threading", {"enabled": FLAG, "thread_by_date": TEXT}),
     },
     _check_email,
     instead={
@@ -97,7 +97,7 @@ def _check_slack(section: Section) -> None:
         )
 
 
-SLACK = Struct(
+SLACK = StructOf(
     "slack_configs",
     {
         **_HTTP,
@@ -109,18 +109,18 @@ SLACK = Struct(
         **templates("channel", "username", "color", "title", "title_link", "pretext", "text", "message_text"),
         **templates("footer", "fallback", "callback_id", "icon_emoji", "icon_url", "image_url", "thumb_url"),
         "fields": ListOf(
-            Struct(
+            StructOf(
                 "a Slack field",
                 {**templates("title", "value"), "short": FLAG},
                 lambda section: section.require("title", "value"),
             )
         ),
         "actions": ListOf(
-            Struct(
+            StructOf(
                 "a Slack action",
                 {
                     **templates("type", "text", "url", "style", "name", "value"),
-                    "confirm": Struct(
+                    "confirm": StructOf(
                         "confirm",
                         templates("text", "title", "ok_text", "dismiss_text"),
                         lambda section: section.require("text"),
@@ -147,7 +147,7 @@ def _check_webhook(section: Section) -> None:
     section.exactly_one("url", "url_file")
 
 
-WEBHOOK = Struct(
+WEBHOOK = StructOf(
     "webhook_configs",
     {
         **_HTTP,
@@ -243,11 +243,11 @@ def _check_sns(section: Section) -> None:
         pass  # a file that is not there is told of where it is read
 
 
-def _struct(what: str, fields: dict[str, Kind], check: Check | None = None, **instead: str) -> Struct:
-    return Struct(what, {**_HTTP, **fields}, check, instead)
+def _struct(what: str, fields: dict[str, Kind], check: Check | None = None, **instead: str) -> StructOf:
+    return StructOf(what, {**_HTTP, **fields}, check, instead)
 
 
-RECEIVERS: dict[str, Struct] = {
+RECEIVERS: dict[str, StructOf] = {
     "email_configs": EMAIL,
     "slack_configs": SLACK,
     "webhook_configs": WEBHOOK,
@@ -261,8 +261,8 @@ RECEIVERS: dict[str, Struct] = {
                 "client", "client_url", "description", "source", "severity", "class", "component", "group"
             ),
             "details": MapOf(Anything()),
-            "images": ListOf(Struct("an image", templates("src", "alt", "href"))),
-            "links": ListOf(Struct("a link", templates("href", "text"))),
+            "images": ListOf(StructOf("an image", templates("src", "alt", "href"))),
+            "links": ListOf(StructOf("a link", templates("href", "text"))),
             "timeout": _GO_DURATION,
         },
         _check_pagerduty,
@@ -275,7 +275,7 @@ RECEIVERS: dict[str, Struct] = {
             "api_url": HTTP_URL,
             **templates("message", "description", "source", "entity", "actions", "tags", "note", "priority"),
             "details": TEMPLATES,
-            "responders": ListOf(Struct("a responder", templates("id", "name", "username", "type"))),
+            "responders": ListOf(StructOf("a responder", templates("id", "name", "username", "type"))),
             "update_alerts": FLAG,
         },
         _check_opsgenie,
@@ -326,14 +326,14 @@ RECEIVERS: dict[str, Struct] = {
         },
         _check_sns,
     ),
-    "apprise_configs": Struct(
+    "apprise_configs": StructOf(
         "apprise_configs",
         {**_SEND, "urls": ListOf(AppriseUrl(), "missing URL"), **templates("title", "body")},
         lambda section: section.require("urls"),
         instead={"url": "did you mean `urls`?", "http_config": "the URL of the apprise library says it all"},
     ),
     **{
-        name: Struct(each.what, {**_HTTP, **each.fields}, each.check, each.instead)
+        name: StructOf(each.what, {**_HTTP, **each.fields}, each.check, each.instead)
         for name, each in CHATS.items()
     },
 }

@@ -10,7 +10,7 @@ import re
 from backbeat.config.kinds import COUNT, TEXT, LabelName, OneOf, Regex, is_label_name
 from backbeat.config.nodes import is_null
 from backbeat.config.prometheus import DEFAULT_RELABEL_REGEX, RelabelConfig
-from backbeat.config.schema import ListOf, Section, Struct, quoted
+from backbeat.config.schema import ListOf, Section, StructOf, quoted
 
 ACTIONS = (
     "replace",
@@ -103,7 +103,7 @@ class _RelabelCheck:
             self.section.error(name, message)
 
 
-RELABEL = Struct(
+RELABEL = StructOf(
     "a relabelling step",
     {
         "source_labels": ListOf(LabelName(), what="a list of label names such as [job, instance]"),

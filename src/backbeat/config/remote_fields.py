@@ -7,7 +7,7 @@ import re
 from backbeat.config.http_fields import HTTP_FIELDS, check_http
 from backbeat.config.kinds import COUNT, DURATION, FLAG, INTEGER, TEXT, URL, OneOf, label_set
 from backbeat.config.relabel_fields import relabel_list
-from backbeat.config.schema import Kind, MapOf, Section, Struct, quoted
+from backbeat.config.schema import Kind, MapOf, Section, StructOf, quoted
 from backbeat.config.secret_kinds import SECRET
 
 _RESERVED_HEADERS = frozenset(
@@ -29,7 +29,7 @@ def _check_sigv4(section: Section) -> None:
         section.error("external_id", "external_id can only be used with role_arn")
 
 
-SIGV4 = Struct(
+SIGV4 = StructOf(
     "sigv4",
     {
         **dict.fromkeys(("region", "access_key", "profile", "role_arn", "external_id", "service_name"), TEXT),
@@ -94,7 +94,7 @@ def _check_azure(section: Section) -> None:
 
 def _azure_way(
     what: str, required: tuple[str, ...], uuids: tuple[str, ...], fields: dict[str, Kind]
-) -> Struct:
+) -> StructOf:
     def check(section: Section) -> None:
         section.require(*required)
         for name in uuids:
@@ -102,10 +102,10 @@ def _azure_way(
             if text and not _UUID.fullmatch(text):
                 section.error(name, f"found {quoted(text)}, expected a UUID")
 
-    return Struct(what, fields, check)
+    return StructOf(what, fields, check)
 
 
-AZURE = Struct(
+AZURE = StructOf(
     "azuread",
     {
         "cloud": OneOf(("", "AzurePublic", "AzureGovernment", "AzureChina"), what="a cloud"),
@@ -145,7 +145,7 @@ _REMOTE: dict[str, Kind] = {
     "headers": MapOf(TEXT),
     "name": TEXT,
 }
-REMOTE_WRITE = Struct(
+REMOTE_WRITE = StructOf(
     "a remote_write config",
     {
         **_REMOTE,
@@ -157,7 +157,7 @@ REMOTE_WRITE = Struct(
             ("prometheus.WriteRequest", "io.prometheus.write.v2.Request"),
             what="invalid protobuf_message value",
         ),
-        "queue_config": Struct(
+        "queue_config": StructOf(
             "queue_config",
             {
                 **dict.fromkeys(("capacity", "max_shards", "min_shards", "max_samples_per_send"), INTEGER),
@@ -168,12 +168,12 @@ REMOTE_WRITE = Struct(
             },
             _check_queue,
         ),
-        "metadata_config": Struct(
+        "metadata_config": StructOf(
             "metadata_config", {"send": FLAG, "send_interval": DURATION, "max_samples_per_send": INTEGER}
         ),
         "sigv4": SIGV4,
         "azuread": AZURE,
-        "google_iam": Struct("google_iam", {"credentials_file": TEXT}),
+        "google_iam": StructOf("google_iam", {"credentials_file": TEXT}),
     },
     _check_remote_write,
 )
@@ -186,7 +186,7 @@ def _check_remote_read(section: Section) -> None:
     check_http(section)
 
 
-REMOTE_READ = Struct(
+REMOTE_READ = StructOf(
     "a remote_read config",
     {
         **_REMOTE,

@@ -13,14 +13,14 @@ from backbeat.config.kinds import DURATION, INTEGER, TEXT, is_label_name
 from backbeat.config.nodes import Mapping as MappingNode
 from backbeat.config.nodes import Node, Scalar
 from backbeat.config.prometheus import Rule, RuleGroup
-from backbeat.config.schema import ListOf, MapOf, Reading, Section, Struct, duplicates, quoted
+from backbeat.config.schema import ListOf, MapOf, Reading, Section, StructOf, duplicates, quoted
 from backbeat.config.source_places import place_in_scalar
 from backbeat.model.errors import BackbeatError, Position
 from backbeat.model.labels import LEGACY_METRIC_NAME, METRIC_NAME, Labels
 
 _PLACE = re.compile(r"^(?:[^\n:]*:)?(\d+):(\d+):\s*")
 
-RULE = Struct(
+RULE = StructOf(
     "a rule",
     {
         "record": TEXT,
@@ -43,7 +43,7 @@ RULE = Struct(
         "duration": "did you mean `for`?",
     },
 )
-GROUP = Struct(
+GROUP = StructOf(
     "a rule group",
     {
         "name": TEXT,
@@ -55,7 +55,7 @@ GROUP = Struct(
     },
     instead={"alerts": "did you mean `rules`?", "rule": "did you mean `rules`?"},
 )
-RULE_FILE = Struct(
+RULE_FILE = StructOf(
     "a rule file",
     {"groups": ListOf(GROUP, "empty or null rule group")},
     instead={

@@ -5,7 +5,7 @@ In:  the nodes of a test file. Out: a `TestFile`, every test with its place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from backbeat.config.kinds import DURATION, FLAG, NUMBER, TEXT, Text, texts
 from backbeat.config.notification_tests import (
@@ -19,38 +19,38 @@ from backbeat.config.notification_tests import (
     place,
     silences,
 )
-from backbeat.config.schema import ListOf, Section, Struct, duplicates, quoted
+from backbeat.config.schema import ListOf, Section, StructOf, duplicates, quoted
 from backbeat.model.errors import Position
 from backbeat.model.labels import Labels
 
 DEFAULT_INTERVAL_MS = 60_000
 
-INPUT_SERIES = Struct(
+INPUT_SERIES = StructOf(
     "an input series",
     {"series": TEXT, "values": Text()},
     instead={"name": "did you mean `series`?", "value": "did you mean `values`?"},
 )
-EXPECTED_ALERT = Struct(
+EXPECTED_ALERT = StructOf(
     "an expected alert",
     {"exp_labels": LABELS, "exp_annotations": LABELS},
     instead={"labels": "did you mean `exp_labels`?", "annotations": "did you mean `exp_annotations`?"},
 )
-ALERT_TEST = Struct(
+ALERT_TEST = StructOf(
     "a test of an alert",
     {"eval_time": DURATION, "alertname": TEXT, "exp_alerts": ListOf(EXPECTED_ALERT)},
     instead={"alert": "did you mean `alertname`?", "name": "did you mean `alertname`?"},
 )
-EXPECTED_SAMPLE = Struct(
+EXPECTED_SAMPLE = StructOf(
     "an expected sample",
     {"labels": TEXT, "value": NUMBER, "histogram": TEXT},
     instead={"exp_labels": "did you mean `labels`?"},
 )
-EXPR_TEST = Struct(
+EXPR_TEST = StructOf(
     "a test of an expression",
     {"expr": TEXT, "eval_time": DURATION, "exp_samples": ListOf(EXPECTED_SAMPLE)},
     instead={"query": "did you mean `expr`?"},
 )
-GROUP = Struct(
+GROUP = StructOf(
     "a test group",
     {
         "name": TEXT,
@@ -70,7 +70,7 @@ GROUP = Struct(
         "promql_expr_tests": "did you mean `promql_expr_test`?",
     },
 )
-TEST_FILE = Struct(
+TEST_FILE = StructOf(
     "a file of rule tests",
     {
         "rule_files": texts(),
@@ -83,22 +83,19 @@ TEST_FILE = Struct(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class InputSeries:
+class InputSeries(Struct, frozen=True):
     series: str
     values: str
     at: Position
     values_at: Position
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedAlert:
+class ExpectedAlert(Struct, frozen=True):
     labels: Labels
     annotations: Labels
 
 
-@dataclass(frozen=True, slots=True)
-class AlertTest:
+class AlertTest(Struct, frozen=True):
     """Which alerts of a name fire at a moment."""
 
     at: Position
@@ -107,15 +104,13 @@ class AlertTest:
     expected: tuple[ExpectedAlert, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedSample:
+class ExpectedSample(Struct, frozen=True):
     labels: str
     value: float
     at: Position
 
 
-@dataclass(frozen=True, slots=True)
-class ExprTest:
+class ExprTest(Struct, frozen=True):
     """What an expression gives at a moment."""
 
     at: Position
@@ -124,8 +119,7 @@ class ExprTest:
     expected: tuple[ExpectedSample, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TestGroup:
+class TestGroup(Struct, frozen=True):
     """Series, and what is expected of them and of the rules. interval_ms: between the samples of a series."""
 
     at: Position
@@ -143,8 +137,7 @@ class TestGroup:
     notification_tests: tuple[NotificationTest, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TestFile:
+class TestFile(Struct, frozen=True):
     """rule_files: patterns; alertmanager_config: a path, or empty. Both are joined with the file's place."""
 
     path: str

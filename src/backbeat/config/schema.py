@@ -10,9 +10,10 @@ wrong reads as `INVALID`: a section leaves it out, and counts it as given, so th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
+
+from msgspec import Struct, field
 
 from backbeat.config import nodes
 from backbeat.config.findings import Finding, Findings, nearest_names
@@ -27,8 +28,7 @@ class Invalid:
 INVALID: Final = Invalid()
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Struct):
     """One file while it is read: where findings go and what surrounds the values.
 
     text:        the file's text, for places inside of values
@@ -86,8 +86,7 @@ class Kind(Protocol):
         ...
 
 
-@dataclass(slots=True, eq=False)
-class Section:
+class Section(Struct, eq=False):
     """A mapping of the file with its fields read. Absent and null fields have no entry in `values`."""
 
     node: nodes.Mapping
@@ -151,8 +150,7 @@ class Section:
 Check = Callable[[Section], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Struct:
+class StructOf(Struct, frozen=True):
     """A mapping with known fields. `check` sees the section once its fields are read.
 
     instead: a likely wrong name, and what to say to it
@@ -200,8 +198,7 @@ class Struct:
         return f"unknown field of {self.what}; expected one of {shown}"
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(Struct, frozen=True):
     """A list; items that are null or wrong read as None. `null_item` makes a null item a mistake."""
 
     item: Kind
@@ -225,11 +222,10 @@ class ListOf:
             value = self.item.read(each, inner, reading)
             sound = sound and value is not INVALID
             found.append(None if value is INVALID else value)
-        return tuple(found) if sound or isinstance(self.item, Struct | Lazy) else INVALID
+        return tuple(found) if sound or isinstance(self.item, StructOf | Lazy) else INVALID
 
 
-@dataclass(frozen=True, slots=True)
-class MapOf:
+class MapOf(Struct, frozen=True):
     """A mapping with names of the operator's own; reads as (name, value) pairs in their order."""
 
     value: Kind
@@ -253,8 +249,7 @@ class MapOf:
         return tuple(found) if sound else INVALID
 
 
-@dataclass(frozen=True, slots=True)
-class Lazy:
+class Lazy(Struct, frozen=True):
     """A kind that is defined later, for sections that hold their like."""
 
     kind: Callable[[], Kind]
@@ -309,7 +304,7 @@ __all__ = [
     "MapOf",
     "Reading",
     "Section",
-    "Struct",
+    "StructOf",
     "all_of",
     "describe",
     "duplicates",

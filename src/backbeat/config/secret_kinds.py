@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.config.go_url import URLError, parse_http_url
 from backbeat.config.kinds import text_of
@@ -37,8 +38,7 @@ class SecretText:
         return Secret(text) if text else None
 
 
-@dataclass(frozen=True, slots=True)
-class SecretUrl:
+class SecretUrl(Struct, frozen=True):
     """A URL that nobody may see. `templated`: it may hold {{ }}, and is then not checked."""
 
     templated: bool = False

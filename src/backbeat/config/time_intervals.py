@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.config.alertmanager import TimeInterval, TimeRange
 from backbeat.config.kinds import TEXT, text_of
 from backbeat.config.nodes import Node
-from backbeat.config.schema import INVALID, Invalid, ListOf, Reading, Section, Struct, quoted
+from backbeat.config.schema import INVALID, Invalid, ListOf, Reading, Section, StructOf, quoted
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 MONTHS = (
@@ -35,8 +36,7 @@ class TimeOfDay:
         return int(hours) * 60 + int(minutes)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """One value or an inclusive range `from:to` of numbers or names."""
 
     expected: str
@@ -119,11 +119,11 @@ def _check_range(section: Section) -> None:
         section.error("end_time", "start time cannot be equal or greater than end time")
 
 
-INTERVAL = Struct(
+INTERVAL = StructOf(
     "a time interval",
     {
         "times": ListOf(
-            Struct("a range of times", {"start_time": TimeOfDay(), "end_time": TimeOfDay()}, _check_range),
+            StructOf("a range of times", {"start_time": TimeOfDay(), "end_time": TimeOfDay()}, _check_range),
             "both start and end times must be provided",
         ),
         "weekdays": ListOf(
@@ -148,7 +148,7 @@ def _check_named(section: Section) -> None:
         section.error("name", "missing name in time interval")
 
 
-NAMED_INTERVAL = Struct(
+NAMED_INTERVAL = StructOf(
     "a named time interval",
     {"name": TEXT, "time_intervals": ListOf(INTERVAL)},
     _check_named,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from backbeat.config.nodes import Mapping, Node, Scalar, Sequence
-from backbeat.config.schema import Kind, Lazy, ListOf, Reading, Struct
+from backbeat.config.schema import Kind, Lazy, ListOf, Reading, StructOf
 
 _VARIABLE = re.compile(r"\$(\$\{[A-Za-z_][A-Za-z0-9_]*\})|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -24,7 +24,7 @@ def fill_variables(node: Node, reading: Reading, kind: Kind | None, path: str = 
     """
     kind = kind.kind() if isinstance(kind, Lazy) else kind
     if isinstance(node, Mapping):
-        fields = kind.fields if isinstance(kind, Struct) else {}
+        fields = kind.fields if isinstance(kind, StructOf) else {}
         for key, value in node.entries:
             name, file = key.text, f"{key.text}_file"
             inner = f"{path}.{name}" if path else name

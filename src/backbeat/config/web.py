@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from backbeat.config.secret import Secret
 
 VERIFIED_CLIENTS = "RequireAndVerifyClientCert"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerTLS:
+class ServerTLS(Struct, frozen=True):
     """How connections are encrypted, and which clients may make them."""
 
     cert_file: str = ""
@@ -31,20 +30,18 @@ class ServerTLS:
     """empty: OpenSSL's own"""
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(Struct, frozen=True):
     """A bucket of `burst` requests that gains one every interval."""
 
     interval_s: float
     burst: int
 
 
-@dataclass(frozen=True, slots=True)
-class WebConfig:
+class WebConfig(Struct, frozen=True):
     """Who may ask, how often, through what."""
 
     users: tuple[tuple[str, str], ...] = ()
     """(name, bcrypt hash)"""
     tls: ServerTLS | None = None
     rate_limit: RateLimit | None = None
-    headers: tuple[tuple[str, str], ...] = field(default=())
+    headers: tuple[tuple[str, str], ...] = ()

@@ -7,7 +7,7 @@ import re
 
 from backbeat.config.http_fields import TLS_VERSIONS
 from backbeat.config.kinds import FLAG, INTEGER, TEXT, GoDuration, OneOf, texts
-from backbeat.config.schema import ListOf, MapOf, Section, Struct, quoted
+from backbeat.config.schema import ListOf, MapOf, Section, StructOf, quoted
 from backbeat.config.secret_kinds import SECRET
 from backbeat.config.web import RateLimit, ServerTLS, WebConfig
 
@@ -104,10 +104,10 @@ def _check_users(section: Section) -> None:
             section.reading.error(section.at("basic_auth_users"), path, message)
 
 
-WEB = Struct(
+WEB = StructOf(
     "web.yml",
     {
-        "tls_server_config": Struct(
+        "tls_server_config": StructOf(
             "tls_server_config",
             {
                 **dict.fromkeys(("cert", "client_ca", "cert_file", "key_file", "client_ca_file"), TEXT),
@@ -124,10 +124,10 @@ WEB = Struct(
             },
             _check_tls,
         ),
-        "http_server_config": Struct(
+        "http_server_config": StructOf(
             "http_server_config", {"http2": FLAG, "headers": MapOf(TEXT)}, _check_headers
         ),
-        "rate_limit": Struct("rate_limit", {"burst": INTEGER, "interval": GoDuration()}),
+        "rate_limit": StructOf("rate_limit", {"burst": INTEGER, "interval": GoDuration()}),
         "basic_auth_users": MapOf(SECRET),
     },
     _check_users,

@@ -10,16 +10,16 @@ import base64
 import email
 import email.policy
 from collections import deque
-from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 _KEPT = 500
 Kind = Literal["mail", "slack", "webhook"]
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """A message without its place in the inbox. `body` depends on the kind."""
 
     kind: Kind
@@ -31,8 +31,7 @@ class Content:
     html: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     id: int
     received_ms: int
     content: Content
@@ -51,8 +50,7 @@ class Message:
         }
 
 
-@dataclass(slots=True)
-class Mailbox:
+class Mailbox(Struct):
     """Keeps the newest messages in memory; ids count from 1 and never repeat."""
 
     _messages: deque[Message] = field(default_factory=lambda: deque(maxlen=_KEPT))

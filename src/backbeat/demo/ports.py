@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.model.errors import WorldFailure
 
 _TRIES = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Struct, frozen=True):
     dashboard: int = 9898
     inbox: int = 9899
     service: int = 9897

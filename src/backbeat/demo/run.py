@@ -8,10 +8,10 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+from msgspec import Struct
 
 from backbeat.demo.children import Child, child
 from backbeat.demo.files import write_demo_files
@@ -33,8 +33,7 @@ def serve_command(config_dir: Path, data_dir: Path, listen: str) -> Sequence[str
     return [sys.executable, "-m", "backbeat", "serve", str(config_dir), *options]
 
 
-@dataclass(frozen=True, slots=True)
-class Demo:
+class Demo(Struct, frozen=True):
     """Where everything of a running demo is."""
 
     host: str

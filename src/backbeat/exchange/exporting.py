@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.exchange import openmetrics, parquet
 from backbeat.model.labels import METRIC_NAME
@@ -23,8 +23,7 @@ from backbeat.storage.files import WRITING
 Matchers = tuple[Matcher, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
+class Selected(Struct, frozen=True):
     """What is to be exported: series that any of the selectors accepts, in [start_ms, end_ms]."""
 
     selectors: Sequence[Matchers]
@@ -32,8 +31,7 @@ class Selected:
     end_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     series: int = 0
     samples: int = 0
 

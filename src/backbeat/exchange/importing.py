@@ -9,9 +9,11 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backbeat.exchange.openmetrics import read
 from backbeat.model.appender import Appended
@@ -25,8 +27,7 @@ _EVERY_AGE_MS = 2**60
 _GZIP = b"\x1f\x8b"
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """What became of a file's samples."""
 
     stored: int = 0

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.collect.exposition import (
     LineError,
@@ -37,8 +37,7 @@ class FileMistake(BackbeatError):
     """A line of a file that cannot be read; the message names file, line and what would be right."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Samples in the order of the file.
 
     series: (samples,); times: (samples,) ms; values: (samples,); line: number of the last line read

@@ -7,8 +7,9 @@ embedded storage; remote write.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from backbeat.model.arrays import Float64s, Int32s, Int64s
 from backbeat.model.errors import BackbeatError
@@ -19,8 +20,7 @@ class StorageUnavailable(BackbeatError):
     """The store cannot take samples now (disk full, read-only); retrying later helps. HTTP 503."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(Struct, frozen=True):
     """What became of a batch: every sample is in exactly one of these counts."""
 
     stored: int = 0
@@ -34,8 +34,7 @@ class Appended:
     """more than 10 minutes in the future: refused"""
 
 
-@dataclass(frozen=True, slots=True)
-class Exemplar:
+class Exemplar(Struct, frozen=True):
     """One example behind a sample: `labels` hold trace_id and the like."""
 
     series: Labels

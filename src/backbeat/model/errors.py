@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
 class BackbeatError(Exception):
     """Anything that is shown to a person without a traceback."""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """A place in a file an operator wrote; line and column count from 1."""
 
     path: str

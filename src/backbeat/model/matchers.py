@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 import re2
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from backbeat.model.errors import RegexError
 from backbeat.model.gotext import is_utf8, readable
@@ -38,26 +39,33 @@ def compile_regex(pattern: str) -> Any:
         raise RegexError(f"invalid regular expression {pattern!r}: {text}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Matcher:
+class Matcher(Struct, frozen=True):
     """One condition on one label. Regular expressions are anchored at both ends."""
 
     name: str
     op: MatchOp
     value: str
-    _regex: Any = field(init=False, repr=False, compare=False, default=None)
-    _hash: int = field(init=False, repr=False, compare=False, default=0)
+    _regex: Any = None
+    _hash: int = 0
 
     def __post_init__(self) -> None:
         # Selectors are keys of everything that is remembered of queries.
-        object.__setattr__(self, "_hash", hash((self.name, str(self.op), self.value)))
+        force_setattr(self, "_hash", hash((self.name, str(self.op), self.value)))
         if self.op in (MatchOp.REGEX, MatchOp.NOT_REGEX):
             # Plain alternatives need not be UTF-8: Prometheus compares them without a regular expression.
             plain = _OPERATORS.search(self.value) is None
-            object.__setattr__(self, "_regex", compile_regex(readable(self.value) if plain else self.value))
+            force_setattr(self, "_regex", compile_regex(readable(self.value) if plain else self.value))
 
     def __hash__(self) -> int:
         return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Matcher):
+            return NotImplemented
+        return self.name == other.name and self.op is other.op and self.value == other.value
+
+    def __repr__(self) -> str:
+        return f"Matcher(name={self.name!r}, op={self.op!r}, value={self.value!r})"
 
     def matches(self, value: str) -> bool:
         """Whether a label of this value (empty where absent) satisfies the condition."""

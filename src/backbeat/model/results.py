@@ -7,8 +7,9 @@ Nothing above the engine may reach around it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct, field
 
 from backbeat.model.errors import BackbeatError
 from backbeat.model.labels import Labels
@@ -19,16 +20,14 @@ if TYPE_CHECKING:  # so that parsing a query, as `backbeat check` does, needs no
     from backbeat.model.samples import SampleBlock
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(Struct, frozen=True):
     """Annotations of a query, in the order they arose, each once; shown as `warnings` and `infos`."""
 
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
+class Matrix(Struct, frozen=True):
     """A vector at every step: instant vectors have one step.
 
     labels:  (series,) in result order (sorted where the expression sorts)
@@ -44,30 +43,26 @@ class Matrix:
     present: Bools
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """A number at every step; values: (steps,)."""
 
     steps: Int64s
     values: Float64s
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A string literal's result."""
 
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class RawSamples:
+class RawSamples(Struct, frozen=True):
     """The result of a bare range selector (`x[5m]`): samples at their own times, stale markers removed."""
 
     blocks: Sequence[SampleBlock]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A query's result with its annotations and the samples it touched."""
 
     value: Matrix | Scalar | Text | RawSamples

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
@@ -22,8 +22,7 @@ def is_stale(values: Float64s) -> Bools:
     return bits
 
 
-@dataclass(frozen=True, slots=True)
-class SampleBlock:
+class SampleBlock(Struct, frozen=True):
     """Samples of series that share their timestamps (a cohort), or of one series.
 
     labels:  (series,)
@@ -52,8 +51,7 @@ class SampleBlock:
         return self.values.size if self.present is None else int(self.present.sum())
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Struct, frozen=True):
     """Samples of many series in one matrix, as storage keeps them: nothing is copied for a query.
 
     Series that share their timestamps are a group; series stand group after group. No cell of a group's

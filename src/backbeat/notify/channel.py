@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from backbeat.config.http_client import HTTPClient
 from backbeat.httpclient import Session
@@ -27,8 +28,7 @@ class HttpSettings(Protocol):
 Settings = TypeVar("Settings", bound=HttpSettings)
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(Struct, frozen=True):
     """What all channels share."""
 
     session: Session

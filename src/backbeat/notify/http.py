@@ -12,11 +12,11 @@ import base64
 import math
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 import orjson
+from msgspec import Struct, field
 from yarl import URL
 
 from backbeat import __version__
@@ -43,8 +43,7 @@ _ORDINARY = frozenset({"user-agent", "content-type", "content-length", "accept",
 _NOTHING: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What a channel asks of a receiver.
 
     headers: for this host alone; they win over those of the settings, credentials included
@@ -58,8 +57,7 @@ class Request:
     method: str = "POST"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a receiver said. status: 0 where there was no answer; body: at most 1 MiB of it."""
 
     delivery: Delivery

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 from yarl import URL
 
 from backbeat.config.pagers import JiraConfig
@@ -29,8 +29,7 @@ class _Refused(Exception):
         self.delivery = delivery
 
 
-@dataclass(frozen=True, slots=True)
-class _Issue:
+class _Issue(Struct, frozen=True):
     key: str
     category: str
     """of its status, e.g. `done`"""

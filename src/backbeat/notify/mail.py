@@ -7,11 +7,11 @@ threshold, then since when, then everything else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
+from msgspec import Struct
 
 from backbeat.model.alerts import Alert, Notification
 from backbeat.model.severity import rank
@@ -33,8 +33,7 @@ _PAGES = Environment(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What the mail says of one alert."""
 
     name: str
@@ -52,8 +51,7 @@ class Told:
     links: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     heading: str
     alerts: tuple[Told, ...]
     left_out: int

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from backbeat.config.chats import ChatField, MattermostAttachment, MattermostConfig
 from backbeat.notify.channel import PostingChannel
 from backbeat.notify.http import Request, json_request, without_empty
@@ -14,7 +12,7 @@ _STANDARD, _IMPORTANT, _URGENT = "standard", "important", "urgent"
 _LINKS = frozenset(
     {"author_link", "author_icon", "title_link", "thumb_url", "footer_icon", "image_url", "color"}
 )
-_TEXTS = tuple(field.name for field in fields(MattermostAttachment) if field.name != "fields")
+_TEXTS = tuple(name for name in MattermostAttachment.__struct_fields__ if name != "fields")
 
 
 class MattermostChannel(PostingChannel[MattermostConfig]):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from backbeat.model.alerts import Alert
 from backbeat.model.results import BadQuery
@@ -33,8 +34,7 @@ class Unit(StrEnum):
     SHARE = "%"
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(Struct, frozen=True):
     """Either text may be empty."""
 
     value: str = ""
@@ -137,9 +137,9 @@ def _unit(expr: Expr, limit: float) -> Unit:
 def _nodes(expr: object) -> Iterator[object]:
     """The expression and everything inside it."""
     yield expr
-    if is_dataclass(expr):
-        for field in fields(expr):
-            inner = getattr(expr, field.name)
+    if isinstance(expr, Struct):
+        for name in expr.__struct_fields__:
+            inner = getattr(expr, name)
             for each in inner if isinstance(inner, tuple) else (inner,):
-                if is_dataclass(each):
+                if isinstance(each, Struct):
                     yield from _nodes(each)

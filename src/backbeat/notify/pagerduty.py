@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from dataclasses import replace
 
 import orjson
+from msgspec.structs import replace
 
 from backbeat.config.pagers import PagerdutyConfig
 from backbeat.notify.channel import PostingChannel

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.config.http_client import HTTPClient, SecretSource
@@ -49,16 +50,14 @@ _PLACES: dict[str, tuple[_Path, _Path]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """text: a mail's plain part, or its HTML where that is all; JSON by lines where nothing is for people."""
 
     subject: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearsed:
+class Rehearsed(Struct, frozen=True):
     """One integration of one receiver."""
 
     kind: str
@@ -80,13 +79,13 @@ def rehearsed(config: AlertmanagerConfig, session: Session) -> dict[str, list[Re
 def _without_files(settings: Any) -> Any:
     """Settings whose files with secrets need not be there."""
     changed: dict[str, object] = {}
-    for each in fields(settings):
-        value = getattr(settings, each.name)
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
         if isinstance(value, SecretSource):
             if value.file:
-                changed[each.name] = _SECRET
-        elif is_dataclass(value) and each.init:
-            changed[each.name] = _without_files(value)
+                changed[name] = _SECRET
+        elif isinstance(value, Struct):
+            changed[name] = _without_files(value)
     return replace(settings, **changed) if changed else settings
 
 

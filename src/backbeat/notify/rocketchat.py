@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from yarl import URL
 
 from backbeat.config.chats import RocketchatAction, RocketchatConfig

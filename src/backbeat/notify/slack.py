@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from backbeat.config.alertmanager import SlackAction, SlackConfig, SlackConfirm
 from backbeat.model.alerts import Alert, Delivery, Notification
@@ -137,7 +138,7 @@ class SlackChannel(HttpChannel[SlackConfig]):
 
     def _rendered(self, texts: SlackAction | SlackConfirm, message: Notification) -> dict[str, object]:
         """The fields that are templates, by their names; without those that are empty."""
-        values = ((field.name, getattr(texts, field.name)) for field in fields(texts))
+        values = ((name, getattr(texts, name)) for name in texts.__struct_fields__)
         rendered = {name: self.texts.render(text, message) for name, text in values if isinstance(text, str)}
         return without_empty(rendered)
 

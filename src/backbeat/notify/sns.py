@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from backbeat.config.pagers import SnsConfig
 from backbeat.model.alerts import Delivery

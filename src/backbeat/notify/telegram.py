@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import html
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from backbeat.config.chats import TelegramConfig
 from backbeat.model.alerts import Delivery

@@ -9,9 +9,10 @@ import html as html_text
 import logging
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
+
+from msgspec.structs import replace
 
 from backbeat.model.alerts import Alert, Notification
 from backbeat.model.labels import Labels
@@ -81,8 +82,7 @@ class Texts:
             return parsed
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRecord(NotificationRecord):
+class MessageRecord(NotificationRecord, frozen=True):
     """Alertmanager's data, what only webhooks get there, and the link that acknowledges."""
 
     group_key: str = ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 
+from msgspec.structs import replace
 from yarl import URL
 
 from backbeat.config.chats import WechatConfig

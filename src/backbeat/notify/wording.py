@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from backbeat.config.findings import Findings
 from backbeat.config.http_client import SecretSource
@@ -54,8 +54,7 @@ def cut_bytes(text: str, longest: int) -> str:
     return encoded[: longest - len(_MARK.encode())].decode("utf-8", "ignore") + _MARK
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
+class Wording(Struct, frozen=True):
     texts: Texts
     message: Notification
 

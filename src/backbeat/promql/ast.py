@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
 
 from backbeat.model.matchers import Matcher
 
@@ -15,8 +16,7 @@ class ValueType(StrEnum):
     STRING = "string"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """Half-open range of character offsets in the query text."""
 
     start: int
@@ -38,24 +38,21 @@ class RangeMode(StrEnum):
     SMOOTHED = "smoothed"
 
 
-@dataclass(frozen=True, slots=True)
-class NumberLiteral:
+class NumberLiteral(Struct, frozen=True):
     value: float
     span: Span
-    text: str = field(default="", compare=False)
+    text: str = ""
     """as written (`0x1f`, `1h`), for printing"""
-    is_duration: bool = field(default=False, compare=False)
+    is_duration: bool = False
     """written with units (`1h30m`), and printed so"""
 
 
-@dataclass(frozen=True, slots=True)
-class StringLiteral:
+class StringLiteral(Struct, frozen=True):
     value: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class DurationCall:
+class DurationCall(Struct, frozen=True):
     """`step()`, `range()`, `min(a, b)`, `max(a, b)` inside a duration expression."""
 
     name: str
@@ -63,8 +60,7 @@ class DurationCall:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class DurationBinary:
+class DurationBinary(Struct, frozen=True):
     """Arithmetic inside a duration expression; `op` is one of + - * / % ^, a unary sign has no `left`."""
 
     op: str
@@ -78,8 +74,7 @@ DurationExpr = NumberLiteral | DurationCall | DurationBinary
 """Seconds; a plain duration such as 5m is a NumberLiteral of 300."""
 
 
-@dataclass(frozen=True, slots=True)
-class VectorSelector:
+class VectorSelector(Struct, frozen=True):
     """`metric{label="value"}`; `matchers` includes the one on __name__."""
 
     matchers: tuple[Matcher, ...]
@@ -92,8 +87,7 @@ class VectorSelector:
     mode: RangeMode = RangeMode.PLAIN
 
 
-@dataclass(frozen=True, slots=True)
-class MatrixSelector:
+class MatrixSelector(Struct, frozen=True):
     """`selector[5m]`; offset, @ and mode stand in the selector."""
 
     selector: VectorSelector
@@ -101,8 +95,7 @@ class MatrixSelector:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Subquery:
+class Subquery(Struct, frozen=True):
     """`expr[1h:5m]`; without a step the evaluation interval is used."""
 
     expr: Expr
@@ -113,8 +106,7 @@ class Subquery:
     at: float | AtEdge | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A function call; `function` is the name in `promql.signatures.SIGNATURES`."""
 
     function: str
@@ -122,8 +114,7 @@ class Call:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Aggregate:
+class Aggregate(Struct, frozen=True):
     """`op by (grouping) (param, expr)`."""
 
     op: str
@@ -141,8 +132,7 @@ class Cardinality(StrEnum):
     MANY_TO_MANY = "many-to-many"
 
 
-@dataclass(frozen=True, slots=True)
-class VectorMatching:
+class VectorMatching(Struct, frozen=True):
     """How the two sides of a binary operator find each other."""
 
     cardinality: Cardinality = Cardinality.ONE_TO_ONE
@@ -154,8 +144,7 @@ class VectorMatching:
     fill_right: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Struct, frozen=True):
     """`left op right`; `matching` is None unless both sides are vectors."""
 
     op: str
@@ -166,15 +155,13 @@ class Binary:
     return_bool: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unary:
+class Unary(Struct, frozen=True):
     op: str
     expr: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Paren:
+class Paren(Struct, frozen=True):
     expr: Expr
     span: Span
 

@@ -5,7 +5,7 @@ In:  tokens, from `promql.tokens`. Out: a DurationExpr. Everything is seconds.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from backbeat.promql.ast import DurationBinary, DurationCall, DurationExpr, NumberLiteral, Span
 from backbeat.promql.lexer import DURATION, NUMBER, Token

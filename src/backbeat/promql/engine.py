@@ -6,11 +6,11 @@ In:  a `Queryable` and a query. Out: `Answer`, or QueryError. Synchronous, and s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model import gotext
 from backbeat.model.arrays import Int64s
@@ -37,7 +37,7 @@ from backbeat.promql.frames import Frames
 from backbeat.promql.functions import FUNCTIONS
 from backbeat.promql.instant_vectors import vector_selector
 from backbeat.promql.label_lists import LabelLists
-from backbeat.promql.limits import Deadline, Densities, Dialect, Limits
+from backbeat.promql.limits import Budget, Deadline, Densities, Dialect, Limits
 from backbeat.promql.notes import NoteTaker
 from backbeat.promql.parser import parse
 from backbeat.promql.queryable import Queryable, Watched
@@ -184,6 +184,7 @@ class Engine:
             lists=self._lists,
             names={},
             remembered=None,
+            budget=Budget(self.limits.max_samples),
             lookback_ms=self.limits.lookback_ms if lookback_ms is None else lookback_ms,
             oldest_ms=-(2**62) if self._watched is None else self._watched.oldest_ms,
         )
@@ -194,8 +195,7 @@ class Engine:
         return Answer(value, ev.notes.notes(), ev.budget.read, ev.budget.peak)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(Struct, frozen=True):
     """A query's tree, which of its nodes can be remembered, and what it reads."""
 
     expr: Expr

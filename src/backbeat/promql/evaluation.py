@@ -7,10 +7,10 @@ it asks for its arguments with `value`, `vector` and `scalar`, and computes all 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec import Struct, field
 
 from backbeat.model import gotext
 from backbeat.model.arrays import Float64s, Int64s
@@ -37,8 +37,7 @@ def unwrapped(expr: Expr) -> Expr:
     return expr
 
 
-@dataclass(slots=True)
-class Evaluation:
+class Evaluation(Struct):
     """The state of one query; used by one thread."""
 
     queryable: Queryable
@@ -58,12 +57,9 @@ class Evaluation:
     """ids of nodes whose results may be kept"""
     remembered: Remembered | None
     """None: everything is computed"""
-    budget: Budget = field(init=False)
+    budget: Budget
     done: dict[tuple[str, Grid], Vector] = field(default_factory=dict)
     """named nodes that this query computed already"""
-
-    def __post_init__(self) -> None:
-        self.budget = Budget(self.limits.max_samples)
 
     def value(self, expr: Expr, grid: Grid) -> Value:
         """Evaluate at every step; what cannot change from step to step only once."""

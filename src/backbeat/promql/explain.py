@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
@@ -51,8 +52,7 @@ _KINDS: Mapping[type, str] = {
 }
 
 
-@dataclass(slots=True)
-class Cost:
+class Cost(Struct):
     """What a node did. Times in seconds; `own_s` is `total_s` without that of the nodes below."""
 
     evaluations: int = 0
@@ -63,8 +63,7 @@ class Cost:
     own_s: float = 0.0
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Struct):
     """What a selector got from storage."""
 
     series: int = 0
@@ -72,8 +71,7 @@ class Reading:
     took_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(Struct, frozen=True):
     """A node of a query's tree.
 
     cost:    None where the node above does its work (a range selector), or an equal part was computed before
@@ -91,8 +89,7 @@ class Explained:
 _Place = tuple[type, Span]
 
 
-@dataclass(slots=True)
-class Recorder:
+class Recorder(Struct):
     """An `engine.Observer`: looks on while one query is evaluated, in its thread."""
 
     costs: dict[_Place, Cost] = field(default_factory=dict)

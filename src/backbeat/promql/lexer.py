@@ -8,7 +8,8 @@ matching operators, inside square brackets only durations and their arithmetic. 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.model import gotext
 from backbeat.promql.mistakes import bad_query
@@ -47,8 +48,7 @@ _HEXADECIMAL = frozenset("0123456789abcdef")
 _ALPHANUMERIC = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """`kind` is one of the kinds above, or the operator, bracket or lower-case keyword itself."""
 
     kind: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.model.matchers import Matcher
 from backbeat.model.results import QueryCanceled, QueryTimeout, QueryTooLarge
@@ -13,8 +14,7 @@ _REMEMBERED = 4096
 """selectors whose density is remembered"""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Prometheus's defaults."""
 
     max_samples: int = 50_000_000
@@ -25,8 +25,7 @@ class Limits:
     """of a subquery without a step: the global evaluation interval"""
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(Struct, frozen=True):
     """Prometheus's feature flags that change results."""
 
     delayed_name_removal: bool = False

@@ -7,9 +7,9 @@ Every pair of series that could ever meet is a row; at which steps they meet is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
@@ -22,8 +22,7 @@ from backbeat.promql.vector import METADATA_LABELS, Vector, in_braces
 _CHANGES_METRIC = frozenset(("+", "-", "*", "/", "%", "^", "atan2"))
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(Struct, frozen=True):
     """left, right: (pairs, steps) operands; present: where both are there; differ: no labels are alike."""
 
     labels: Sequence[Labels]
@@ -33,8 +32,7 @@ class Pairs:
     differ: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Partners:
+class _Partners(Struct, frozen=True):
     """Series of two sides where each matches at most one of the other, or of the one side.
 
     many, one: (pairs,) their series; labels: (pairs,), no two alike
@@ -45,16 +43,14 @@ class _Partners:
     labels: Sequence[Labels]
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
+class _Side(Struct, frozen=True):
     vector: Vector
     codes: Int64s
     fill: float | None
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
+class _Rows(Struct, frozen=True):
     """Rows of the result: which series of the many side and of the one side, -1 where it is filled."""
 
     many: Int64s

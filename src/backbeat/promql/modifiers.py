@@ -6,7 +6,8 @@ In:  the expression before it, and tokens. Out: the same expression with the mod
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from backbeat.model import gotext
 from backbeat.model.results import BadQuery

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from msgspec import Struct, field
 
 from backbeat.model import gotext
 from backbeat.model.results import Notes
@@ -17,8 +18,7 @@ def _for_metric(name: str) -> str:
     return f" for metric name {gotext.quote(name)}" if name else ""
 
 
-@dataclass(slots=True)
-class _ForcedMonotonicity:
+class _ForcedMonotonicity(Struct):
     """Many of these in one query are told as one."""
 
     span: Span
@@ -30,8 +30,7 @@ class _ForcedMonotonicity:
     count: int
 
 
-@dataclass(slots=True)
-class NoteTaker:
+class NoteTaker(Struct):
     """Collects what a query's operators have to say: each text once, at the last place that had it."""
 
     query: str

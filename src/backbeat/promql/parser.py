@@ -6,8 +6,9 @@ A Pratt parser: `_expression(power)` reads a prefix and then every operator that
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
+
+from msgspec.structs import replace
 
 from backbeat.model.matchers import Matcher
 from backbeat.model.results import BadQuery

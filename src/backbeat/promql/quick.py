@@ -6,7 +6,8 @@ In:  a query's tree. Out: what it reads, so that before each evaluation the size
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.model.matchers import Matcher
 from backbeat.promql.ast import (
@@ -34,8 +35,7 @@ LONGEST_TEXT = 4000
 """of a query; to parse more takes too long"""
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """A selector, and how long before a step it looks at most; None: the lookback."""
 
     matchers: tuple[Matcher, ...]

@@ -6,9 +6,9 @@ In:  windows and the function's other arguments. Out: values and presence, a row
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.promql.evaluation import fail
@@ -19,8 +19,7 @@ from backbeat.promql.kernels.windows import Columns, Windows
 Found = tuple[Float64s, Bools]
 
 
-@dataclass(frozen=True, slots=True)
-class RangeArguments:
+class RangeArguments(Struct, frozen=True):
     """What a range function works on.
 
     ends:    (steps,) ms, where the windows end

@@ -6,9 +6,9 @@ In:  a matrix selector or a subquery, and numbers. Out: a Vector; the windows th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model import gotext
 from backbeat.model.arrays import Bools, Float64s, Int64s
@@ -32,8 +32,7 @@ SAMPLES_AT_ONCE = 1 << 24
 _COUNTER_ENDINGS = ("_total", "_sum", "_count", "_bucket")
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
+class _Range(Struct, frozen=True):
     """A range argument that has been read."""
 
     chosen: Selection

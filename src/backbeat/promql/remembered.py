@@ -10,7 +10,8 @@ work.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.model.cache import ByteCache
 from backbeat.model.matchers import Matcher
@@ -40,16 +41,14 @@ _MOST_STEPS = 11_000
 _DEPENDS_ON_ORDER = ("limitk",)
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """An aggregation that can be remembered: what names it in every query, and what it reads."""
 
     text: str
     selectors: tuple[tuple[Matcher, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """The result at the steps of `grid`, as of `mark`."""
 
     mark: int

@@ -9,10 +9,10 @@ a thousand.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
@@ -24,16 +24,14 @@ _LARGE = 1 << 15
 """samples from which a block is worth a kernel call of its own"""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """Some of a selection's series; series: (rows,) their index among all of them."""
 
     columns: Columns
     series: Int64s
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """The series of a selector with their samples."""
 
     labels: Sequence[Labels]
@@ -41,8 +39,7 @@ class Selection:
     samples: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(Struct, frozen=True):
     """Series that share timestamps (`values` is a matrix), or each with timestamps of its own (flat)."""
 
     values: Float64s

@@ -6,7 +6,8 @@ In:  nodes of the tree, and the query's own range. Out: milliseconds, or BadQuer
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from backbeat.model.results import BadQuery
 from backbeat.promql.ast import (
@@ -47,16 +48,14 @@ CHANGING_FUNCTIONS = frozenset(
 QUERY_RANGE_FUNCTIONS = frozenset(("start", "end", "range", "step"))
 
 
-@dataclass(frozen=True, slots=True)
-class FixedTime:
+class FixedTime(Struct, frozen=True):
     """A selector's @ (None: every step) and offset, in ms."""
 
     at_ms: int | None
     offset_ms: int
 
 
-@dataclass(slots=True)
-class Timing:
+class Timing(Struct):
     """The query's range; step_ms is 0 for an instant query. The text is for places in errors."""
 
     start_ms: int

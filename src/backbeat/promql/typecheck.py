@@ -6,7 +6,8 @@ In:  a syntax tree. Out: its type, or BadQuery with Prometheus's words for the f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.model import gotext
 from backbeat.model.labels import METRIC_NAME
@@ -68,8 +69,7 @@ def check(expr: Expr, query: str) -> ValueType:
     return _Checker(query).check(expr)
 
 
-@dataclass(frozen=True, slots=True)
-class _Checker:
+class _Checker(Struct, frozen=True):
     query: str
 
     def mistake(self, at: Span | int, message: str) -> BadQuery:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels, quote, quote_label_name
@@ -17,8 +17,7 @@ METADATA_LABELS = ("__name__", "__type__", "__unit__")
 SAME_LABELSET = "vector cannot contain metrics with the same labelset"
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """The steps of an evaluation: start, start + step, ... not beyond end."""
 
     start_ms: int
@@ -56,8 +55,7 @@ def _steps(grid: Grid) -> Int64s:
     return steps
 
 
-@dataclass(frozen=True, slots=True)
-class Vector:
+class Vector(Struct, frozen=True):
     """Series over a grid.
 
     labels:  (series,)

@@ -8,9 +8,9 @@ The only waiting is for templates that ask queries. No clock.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from backbeat.config.prometheus import Rule
 from backbeat.model.alerts import Alert, RuleStep

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from backbeat.model.labels import METRIC_NAME, Labels
 from backbeat.model.results import Querier, QueryError
@@ -30,8 +31,7 @@ _MOST_QUERIES = 100
 Answered = list[Sample] | FunctionFailure
 
 
-@dataclass
-class Expansion:
+class Expansion(Struct):
     """What templates of one evaluation see beside the sample; remembers the answers of their queries."""
 
     querier: Querier
@@ -73,8 +73,7 @@ class Expansion:
         self.asked.clear()
 
 
-@dataclass(frozen=True, slots=True)
-class Expanded:
+class Expanded(Struct, frozen=True):
     labels: Labels
     annotations: Labels
 

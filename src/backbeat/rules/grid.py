@@ -6,11 +6,11 @@ Pure: moments in, moments out. Times are ms since the epoch.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """The moments offset_ms + n * interval_ms."""
 
     interval_ms: int

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backbeat.config.prometheus import RuleGroup
 from backbeat.model.alerts import Alert, AlertSink, RuleStep
@@ -35,8 +37,7 @@ log = logging.getLogger(__name__)
 RESTORE_WINDOW_MS = 60_000
 
 
-@dataclass
-class Surroundings:
+class Surroundings(Struct):
     """What all groups share. A reload replaces the labels in place, so unchanged groups see them too."""
 
     querier: Querier
@@ -58,8 +59,7 @@ class Surroundings:
     grace_ms: int = 0
 
 
-@dataclass
-class Evaluated:
+class Evaluated(Struct):
     """A rule with what its last evaluation left."""
 
     rule: AlertingRule | RecordingRule
@@ -68,7 +68,7 @@ class Evaluated:
     last_error: str = ""
     evaluation_time_s: float = 0.0
     last_evaluation_ms: int = 0
-    samples: int = field(default=0)
+    samples: int = 0
 
     @property
     def identity(self) -> tuple[str, Labels]:

@@ -11,8 +11,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from backbeat.config.prometheus import PrometheusConfig, Rule, RuleGroup

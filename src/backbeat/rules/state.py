@@ -8,8 +8,10 @@ Semantics are those of Prometheus's alerting rules. Times are ms since the epoch
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backbeat.model.labels import NO_LABELS, Labels
 
@@ -47,24 +49,21 @@ _NO_NEWS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """What a rule asks of time."""
 
     for_ms: int = 0
     keep_firing_for_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """What one evaluation returned for one label set."""
 
     value: float
     annotations: Labels = NO_LABELS
 
 
-@dataclass(frozen=True, slots=True)
-class AlertInstance:
+class AlertInstance(Struct, frozen=True):
     """One label set of one alerting rule, between two evaluations."""
 
     labels: Labels
@@ -91,8 +90,7 @@ class AlertInstance:
         return self.last_sent_ms + resend_delay_ms < at_ms
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """`alert` is None where the instance is forgotten."""
 
     alert: AlertInstance | None
@@ -103,8 +101,7 @@ class Transition:
         return self.reason not in _NO_NEWS and (before is None or before.reason is not self.reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(Struct, frozen=True):
     """What ALERTS_FOR_STATE told about an instance before a restart."""
 
     active_at_ms: int

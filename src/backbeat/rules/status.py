@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from backbeat.model.labels import NO_LABELS, Labels
 from backbeat.rules.state import AlertState, Reason
@@ -16,8 +17,7 @@ class Health(StrEnum):
     ERR = "err"
 
 
-@dataclass(frozen=True, slots=True)
-class AlertStatus:
+class AlertStatus(Struct, frozen=True):
     """A pending or firing instance. Times are ms since the epoch, 0 means "not"."""
 
     labels: Labels
@@ -29,8 +29,7 @@ class AlertStatus:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class RuleStatus:
+class RuleStatus(Struct, frozen=True):
     """`kind` is `alerting` or `recording`; the last four fields speak of alerting rules only.
 
     labels, annotations: as configured (group labels included), templates not expanded
@@ -51,8 +50,7 @@ class RuleStatus:
     alerts: Sequence[AlertStatus] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class GroupStatus:
+class GroupStatus(Struct, frozen=True):
     name: str
     file: str
     interval_ms: int

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.arrays import Float64s
 from backbeat.model.errors import BackbeatError
@@ -17,8 +17,7 @@ class RuleError(BackbeatError):
     """A rule whose result cannot be used; shown on the rule, the group goes on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vector:
+class Vector(Struct, frozen=True):
     """labels: (series,); values: (series,)."""
 
     labels: Sequence[Labels]

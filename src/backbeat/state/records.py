@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
 
 from backbeat.config.alertmanager import TimeInterval
 from backbeat.config.interval_clock import contains
@@ -12,8 +13,7 @@ from backbeat.model.labels import NO_LABELS, Labels
 from backbeat.model.matchers import Matcher
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAlert:
+class StoredAlert(Struct, frozen=True):
     """A current alert. `by_timeout`: its end was set by the resolve timeout, not by its sender."""
 
     fingerprint: str
@@ -21,8 +21,7 @@ class StoredAlert:
     by_timeout: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """Who is told about which group: the identity of a log entry and of a message under way.
 
     integration: kind and index among the receiver's integrations of that kind, e.g. `webhook[0]`.
@@ -37,8 +36,7 @@ class Destination:
         return self.integration.partition("[")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(Struct, frozen=True):
     """What a destination was last told: fingerprints of firing and resolved alerts, and when."""
 
     to: Destination
@@ -55,8 +53,7 @@ class MessageState(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A notification on its way. At most one a destination; its content follows the group until delivered.
 
     firing, resolved: the group's alerts that this message settles when delivered (a channel without
@@ -89,8 +86,7 @@ class SilenceState(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """Mutes alerts that all matchers accept, from `starts_at_ms` until before `ends_at_ms`.
 
     schedule: where it has one, it mutes only in these intervals; outside of them it is pending again.
@@ -113,8 +109,7 @@ class Silence:
         return SilenceState.ACTIVE if is_due and now_ms >= self.starts_at_ms else SilenceState.PENDING
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
+class Acknowledgement(Struct, frozen=True):
     """Somebody looks after a firing alert: it is not repeated until it resolves or its severity rises."""
 
     fingerprint: str
@@ -153,8 +148,7 @@ class EventKind(StrEnum):
     """an acknowledgement is over, and why"""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One line of the history: why was I paged, why was nobody paged."""
 
     at_ms: int
@@ -165,4 +159,4 @@ class Event:
     integration: str = ""
     reason: str = ""
     detail: str = ""
-    labels: Labels = field(default=NO_LABELS)
+    labels: Labels = NO_LABELS

@@ -10,9 +10,9 @@ several cohorts) is grouped by which parts a series is in, and merged by time.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
 from backbeat.model.labels import Labels
@@ -21,8 +21,7 @@ from backbeat.storage.chunks import Source
 from backbeat.storage.keys import Keys
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """Samples [first, last) of the given rows of one source.
 
     keys, labels, rows: (series,), aligned
@@ -59,8 +58,7 @@ def assemble(cohorts: Mapping[str, Sequence[Part]], several: Keys | None = None)
     return [each.block for each in stitched(cohorts, several)]
 
 
-@dataclass(frozen=True, slots=True)
-class Stitched:
+class Stitched(Struct, frozen=True):
     """Samples that lie side by side, with the keys of their series."""
 
     keys: Keys

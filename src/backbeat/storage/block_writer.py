@@ -6,13 +6,14 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
 import numpy as np
 import orjson
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
@@ -29,8 +30,7 @@ _BATCH_CELLS = 8 << 20
 FORMAT_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class BlockMeta:
+class BlockMeta(Struct, frozen=True):
     """meta.json of a block: what can be known without its index. Window: [start_ms, end_ms)."""
 
     version: int

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.arrays import Float64s, Int32s, Int64s
 from backbeat.model.labels import Labels
@@ -21,8 +21,7 @@ _LEAST_DORMANT = 4096
 _MOST_LAYOUTS = 32
 
 
-@dataclass(slots=True)
-class Layout:
+class Layout(Struct):
     """The columns of one kind of row, and what follows from them while nothing changes."""
 
     number: int

@@ -6,10 +6,10 @@ One thread at a time does this (the keeper's lock); appends and selects go on me
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.arrays import Int32s
 from backbeat.storage.assemble import Part
@@ -39,8 +39,7 @@ def compress_full_chunks(head: Head) -> int:
 _FORGET_AT_ONCE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """What memory held before `through_ms` at one moment."""
 
     through_ms: int

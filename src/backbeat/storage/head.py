@@ -9,12 +9,12 @@ during compression or reading.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from threading import RLock
 from typing import Protocol, cast
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.appender import Appended
 from backbeat.model.arrays import Float64s, Int32s
@@ -48,8 +48,7 @@ class Older(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """Matched series of one cohort: columns, keys, labels are aligned and sorted by column."""
 
     cohort: HeadCohort
@@ -58,8 +57,7 @@ class Placed:
     labels: Sequence[Labels]
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """A cohort at one moment."""
 
     placed: Placed

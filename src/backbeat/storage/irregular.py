@@ -8,9 +8,9 @@ steady stream of a sender hits the same layouts again and again, as a scrape doe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.appender import Appended
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
@@ -28,8 +28,7 @@ _OLDEST_MS = -(2**62)
 """older samples are refused: windows and spans counted from them would not fit in 64 bits"""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """Rows of one cohort to be written. matrix: (times, columns)."""
 
     cohort: HeadCohort

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 
-@dataclass(frozen=True, slots=True)
-class StorageOptions:
+class StorageOptions(Struct, frozen=True):
     """Times in ms, sizes in bytes."""
 
     fsync_interval_ms: int = 1000

@@ -9,11 +9,11 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 import orjson
+from msgspec import Struct
 
 from backbeat.model.arrays import Float64s, Int32s, Int64s
 from backbeat.model.labels import Labels
@@ -39,15 +39,13 @@ class Kind(IntEnum):
     DELETE = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     offset: int
     kind: int
     payload: memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(Struct, frozen=True):
     """Bytes [start, end) of a file that are no whole record."""
 
     start: int
@@ -65,8 +63,7 @@ def cohort_record(cohort: int, name: str, irregular: bool) -> bytes:
     return frame(Kind.COHORT, orjson.dumps([cohort, name, irregular]))
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(Struct, frozen=True):
     """Series in the columns of a cohort from `first` on.
 
     keys:  (series,)

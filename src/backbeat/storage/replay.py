@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import orjson
+from msgspec import Struct, field
 
 from backbeat.model.arrays import Float64s, Int32s, Int64s
 from backbeat.storage import records
@@ -27,8 +27,7 @@ from backbeat.storage.wal import definition_files, segments
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class ReplayReport:
+class ReplayReport(Struct):
     """What was found in the log."""
 
     segments: int = 0
@@ -41,8 +40,7 @@ class ReplayReport:
     """rows whose definitions were lost"""
 
 
-@dataclass(slots=True)
-class _Batch:
+class _Batch(Struct):
     """Rows of one cohort that are put into memory at once: of one layout, each later than the one before."""
 
     layout: Layout
@@ -50,8 +48,7 @@ class _Batch:
     rows: list[Float64s] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(Struct):
     layouts: dict[int, Layout] = field(default_factory=dict)
     cohort_of: dict[int, int] = field(default_factory=dict)
     forgotten: set[int] = field(default_factory=set)

@@ -11,10 +11,10 @@ selection too large to be kept is read piece by piece every time.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
 from backbeat.model.cache import ByteCache
@@ -57,8 +57,7 @@ class SettledSource:
         return None if cells.all() else cells
 
 
-@dataclass(frozen=True, slots=True)
-class _Settled:
+class _Settled(Struct, frozen=True):
     """One cohort's samples as they were at `version`."""
 
     version: int

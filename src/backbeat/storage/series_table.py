@@ -11,9 +11,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from backbeat.model.arrays import Bools, Int32s, Int64s
 from backbeat.model.labels import Labels

@@ -9,10 +9,10 @@ that was written to in its past, is told to the caller.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
+from msgspec import Struct, field
 
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
 from backbeat.model.labels import Labels
@@ -26,8 +26,7 @@ from backbeat.storage.keys import find_sorted
 _LEAST_ROOM = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """A cohort at one moment, and where its samples are, one part after the other in time."""
 
     placed: Placed
@@ -36,8 +35,7 @@ class Arrival:
     parts: Sequence[Part]
 
 
-@dataclass(slots=True)
-class _Member:
+class _Member(Struct):
     """One cohort of a sheet. changes, rewrites: the cohort's, when its rows were taken over last."""
 
     placed: Placed

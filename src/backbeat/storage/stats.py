@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.model.labels import Labels
 from backbeat.storage.series_table import SeriesTable
 
 
-@dataclass(frozen=True, slots=True)
-class StorageStats:
+class StorageStats(Struct, frozen=True):
     """A moment's figures. Times are ms, None where there is no sample."""
 
     series_in_memory: int
@@ -43,8 +43,7 @@ class StorageStats:
         return self.block_bytes / self.samples_in_blocks if self.samples_in_blocks else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """How the store does, at no cost."""
 
     unavailable: bool
@@ -58,8 +57,7 @@ class Health:
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cardinality:
+class Cardinality(Struct, frozen=True):
     """The four tables above."""
 
     label_names: tuple[tuple[str, int], ...]

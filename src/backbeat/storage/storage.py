@@ -10,10 +10,10 @@ import logging
 import os
 import shutil
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from backbeat.model.appender import Appended, Exemplar
 from backbeat.model.arrays import Float64s, Int64s

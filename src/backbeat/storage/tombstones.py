@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model.arrays import Bools, Int64s
 from backbeat.storage.files import Quarantine, write_durably
@@ -13,8 +13,7 @@ from backbeat.storage.keys import Keys
 from backbeat.storage.records import Damage, Kind, delete_record, read_delete, scan
 
 
-@dataclass(frozen=True, slots=True)
-class Tombstone:
+class Tombstone(Struct, frozen=True):
     """No sample of these series in [start_ms, end_ms] counts any more."""
 
     start_ms: int

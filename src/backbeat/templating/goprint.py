@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.model import gotext
 from backbeat.templating.errors import FunctionFailure
@@ -39,8 +40,7 @@ class Writer:
         return "".join(self._parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(Struct, frozen=True):
     """One `%...` of a format."""
 
     letter: str = "v"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.templating import tree
 from backbeat.templating.builtins import BUILTINS
@@ -21,8 +22,7 @@ Functions = Mapping[str, Callable[..., object]]
 _MISSING = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What one rendering may use; the clock counts seconds."""
 
     seconds: float = 1.0
@@ -34,8 +34,7 @@ class Limits:
     clock: Callable[[], float] = time.monotonic
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """A body with the source that its places belong to."""
 
     source: Source

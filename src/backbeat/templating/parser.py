@@ -7,7 +7,8 @@ Unknown functions and variables are mistakes here, before anything is rendered.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from backbeat.model import gotext
 from backbeat.templating import tree
@@ -20,8 +21,7 @@ _CALLABLE = (tree.Field, tree.Function, tree.Variable, tree.Chain)
 _KEYWORDS = ("if", "range", "with", "template", "define", "block", "break", "continue", "else", "end")
 
 
-@dataclass(slots=True)
-class Parsed:
+class Parsed(Struct):
     body: tree.Body = ()
     defines: dict[str, tree.Body] = field(default_factory=dict)
     functions: set[str] = field(default_factory=set)

@@ -6,7 +6,8 @@ In:  labels, annotations and times of alerts. Out: Records, for `Template.render
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from backbeat.templating.errors import FunctionFailure
 from backbeat.templating.functions.checks import text, texts
@@ -100,8 +101,7 @@ class KV(Record):
         return KV((name, value) for name, value in self.values.items() if name not in gone)
 
 
-@dataclass(frozen=True, slots=True)
-class AlertRecord(Record):
+class AlertRecord(Struct, Record, frozen=True):
     """One alert; `status` is firing or resolved. Not yet ended: `ends_at_ms` is 0."""
 
     go_type = "template.Alert"
@@ -153,8 +153,7 @@ class Alerts(Record):
         }
 
 
-@dataclass(frozen=True, slots=True)
-class NotificationRecord(Record):
+class NotificationRecord(Struct, Record, frozen=True):
     """The dot of a notification's templates."""
 
     go_type = "*template.Data"

@@ -7,7 +7,8 @@ A parsed template is immutable; renderings share nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from backbeat.templating.builtins import BUILTINS
 from backbeat.templating.errors import Source
@@ -53,8 +54,7 @@ class TemplateSet:
         return dict(self._units)
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """One parsed template."""
 
     name: str
@@ -62,9 +62,9 @@ class Template:
     functions_used: frozenset[str]
     """the names of all functions it calls, but not those of templates it invokes"""
     html: bool
-    _unit: Unit = field(repr=False)
-    _templates: Mapping[str, Unit] = field(repr=False)
-    _functions: Functions = field(repr=False)
+    _unit: Unit
+    _templates: Mapping[str, Unit]
+    _functions: Functions
     _variables: frozenset[str] = frozenset()
 
     @classmethod

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Dot:
+class Dot(Struct, frozen=True):
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A string, number, boolean or nil."""
 
     value: str | int | float | bool | None
@@ -20,8 +18,7 @@ class Literal:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """`.a.b`: fields, keys or methods of the dot."""
 
     names: tuple[str, ...]
@@ -29,8 +26,7 @@ class Field:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """`$x` or `$x.a.b`; `name` is without the dollar, empty for the root."""
 
     name: str
@@ -39,8 +35,7 @@ class Variable:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """`(pipeline).a.b`."""
 
     inner: Pipe
@@ -49,15 +44,13 @@ class Chain:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     name: str
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """An operand, or a function or method with its arguments."""
 
     args: tuple[Operand, ...]
@@ -65,8 +58,7 @@ class Command:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pipe:
+class Pipe(Struct, frozen=True):
     """`a | b | c`, perhaps with `$x :=` (or `$x =`, where `assigns`) before it."""
 
     commands: tuple[Command, ...]
@@ -79,39 +71,33 @@ class Pipe:
 Operand = Dot | Literal | Field | Variable | Chain | Function | Pipe
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     pipe: Pipe
 
 
-@dataclass(frozen=True, slots=True)
-class If:
+class If(Struct, frozen=True):
     pipe: Pipe
     body: tuple[Node, ...]
     otherwise: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class With:
+class With(Struct, frozen=True):
     pipe: Pipe
     body: tuple[Node, ...]
     otherwise: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     pipe: Pipe
     body: tuple[Node, ...]
     otherwise: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Invoke:
+class Invoke(Struct, frozen=True):
     """`{{ template "name" pipeline }}`."""
 
     template: str
@@ -120,13 +106,11 @@ class Invoke:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Break:
+class Break(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Continue:
+class Continue(Struct, frozen=True):
     pass
 
 

@@ -6,7 +6,8 @@ Filled while tests run. Out: the places that none of them reached.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from backbeat.alerting.matching import accepts_all
 from backbeat.alerting.routing import Node, matchers_text, plant
@@ -15,8 +16,7 @@ from backbeat.config.prometheus import Rule, RuleGroup
 from backbeat.model.labels import Labels
 
 
-@dataclass(slots=True)
-class Reached:
+class Reached(Struct):
     """Things of one kind by what identifies them, each in words, and those that were reached."""
 
     known: dict[str, str] = field(default_factory=dict)

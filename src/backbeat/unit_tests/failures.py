@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from backbeat.model.errors import Position
 
@@ -12,8 +13,7 @@ Expected = TypeVar("Expected")
 Found = TypeVar("Found")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """One expectation that was not met.
 
     title:   what was tested, and when

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from backbeat.alerting import Alerting, InvalidSilence
 from backbeat.config.alertmanager import AlertmanagerConfig
@@ -27,8 +29,7 @@ _IN_MEMORY = "sqlite://"
 _NOBODYS_URL = "http://localhost:9900"
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """after_ms: since the beginning of the test; integration: kind and index, e.g. `email[0]`."""
 
     after_ms: int
@@ -38,8 +39,7 @@ class Sent:
     words: Words
 
 
-@dataclass(frozen=True, slots=True)
-class KeptQuiet:
+class KeptQuiet(Struct, frozen=True):
     """An alert that fires, and one thing that keeps it quiet: silence, inhibition or time_interval.
 
     source: the silence's comment, the name of the alert that inhibits, or the interval's name
@@ -50,8 +50,7 @@ class KeptQuiet:
     source: str
 
 
-@dataclass(slots=True)
-class _Channel:
+class _Channel(Struct):
     """Notes what it is given."""
 
     kind: str

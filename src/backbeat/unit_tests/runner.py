@@ -12,12 +12,12 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.config.alertmanager import AlertmanagerConfig
 from backbeat.config.prometheus import RuleGroup
@@ -51,8 +51,7 @@ Item = TypeVar("Item")
 ParseTime = Callable[[str], int]
 
 
-@dataclass(frozen=True, slots=True)
-class GroupResult:
+class GroupResult(Struct, frozen=True):
     group: TestGroup
     failures: tuple[Failure, ...]
     took_s: float
@@ -97,8 +96,7 @@ def run_file(
     return results
 
 
-@dataclass(frozen=True, slots=True)
-class _Suite:
+class _Suite(Struct, frozen=True):
     """What the test groups of a file share."""
 
     file: TestFile

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.config.notification_tests import ExpectedNotification, NotificationTest, Suppressed, ToldAlert
 from backbeat.model.alerts import Alert, Notification
@@ -18,8 +19,7 @@ from backbeat.unit_tests.failures import Failure, unmatched
 from backbeat.unit_tests.people import KeptQuiet, Sent
 
 
-@dataclass(frozen=True, slots=True)
-class _Difference:
+class _Difference(Struct, frozen=True):
     missing: tuple[str, ...]
     extra: tuple[str, ...]
 

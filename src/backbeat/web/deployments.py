@@ -11,7 +11,8 @@ Pure: no clock, no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from backbeat.model.results import Matrix, RawSamples
 
@@ -21,8 +22,7 @@ STARTS = "max by (job, instance) (process_start_time_seconds)"
 TOGETHER_MS = 120_000
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A service was deployed or restarted at a moment; `version` is empty where it is not known."""
 
     at_ms: int

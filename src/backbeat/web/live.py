@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from functools import partial
 
 import orjson
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -27,8 +27,7 @@ MIN_EVERY_MS, MAX_EVERY_MS = 1000, 3_600_000
 KEEPALIVE_S = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(Struct, frozen=True):
     """What open pages want to know at a moment."""
 
     newest_sample_ms: int

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 import orjson
+from msgspec import Struct, field
 
 from backbeat.model.clock import Now
 from backbeat.model.results import Answer, Matrix, Querier, QueryError, Scalar
@@ -28,16 +28,14 @@ Sleep = Callable[[float], Awaitable[None]]
 Hear = Callable[[bytes], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """What a page watches: its queries in order, evaluated at every multiple of `every_ms`."""
 
     queries: tuple[str, ...]
     every_ms: int
 
 
-@dataclass(slots=True)
-class _Feed:
+class _Feed(Struct):
     """Those who watch the same, the task that evaluates for them, and the newest frame."""
 
     listeners: set[Hear] = field(default_factory=set)

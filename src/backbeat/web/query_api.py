@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import re
 import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import orjson
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -164,8 +164,8 @@ def limited(answer: Answer, limit: int) -> tuple[Answer, Answer]:
         cut = RawSamples(value.blocks[:limit])  # a block a series
     else:
         return answer, answer
-    notes = dataclasses.replace(answer.notes, warnings=(*answer.notes.warnings, LIMITED))
-    return answer, dataclasses.replace(answer, value=cut, notes=notes)
+    notes = replace(answer.notes, warnings=(*answer.notes.warnings, LIMITED))
+    return answer, replace(answer, value=cut, notes=notes)
 
 
 async def _rendered(request: Request, answer: Answer, at_ms: int | None, stats: bytes) -> Response:

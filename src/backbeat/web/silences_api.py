@@ -5,10 +5,10 @@ Alertmanager's (`/api/v2/silences`) is answered beside it, over the same silence
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import anyio.to_thread
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -276,9 +276,9 @@ def vector_selectors(node: object) -> Iterator[VectorSelector]:
     elif isinstance(node, tuple):
         for each in node:
             yield from vector_selectors(each)
-    elif dataclasses.is_dataclass(node):
-        for each in dataclasses.fields(node):
-            yield from vector_selectors(getattr(node, each.name))
+    elif isinstance(node, Struct):
+        for name in node.__struct_fields__:
+            yield from vector_selectors(getattr(node, name))
 
 
 def _page(params: Parameters) -> tuple[int, str]:

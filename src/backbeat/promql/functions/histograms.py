@@ -6,9 +6,9 @@ In:  bucket series. Out: a series a histogram. Histograms of the same bounds are
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from backbeat.model import gotext
 from backbeat.model.arrays import Bools, Float64s, Int64s
@@ -22,8 +22,7 @@ from backbeat.promql.vector import Grid, Vector, join, merged, without_metadata
 _BUCKET_LABEL = "le"
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(Struct, frozen=True):
     """Histograms with the same bounds, at steps at which all their buckets are there.
 
     histograms: (histograms,) their index; steps: (steps,) index
@@ -36,8 +35,7 @@ class _Batch:
     counts: Float64s
 
 
-@dataclass(frozen=True, slots=True)
-class _Histograms:
+class _Histograms(Struct, frozen=True):
     labels: list[Labels]
     batches: list[_Batch]
     present: Bools

@@ -7,9 +7,8 @@ returns: (groups, steps) unless said otherwise
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
 from backbeat.promql.kernels.folds import add_in_turn, may_overflow, two_sum
@@ -19,8 +18,7 @@ _CANCELLED = 1e-4
 """Below this share of the summed magnitudes a plain sum has lost digits that a compensated one keeps."""
 
 
-@dataclass(frozen=True, slots=True)
-class Groups:
+class Groups(Struct, frozen=True):
     """Series brought into the order of their groups.
 
     order:  (series,) index of the series, group after group, otherwise in their own order

@@ -6,9 +6,8 @@ counts: (histograms, buckets, steps) cumulative counts
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from backbeat.promql.kernels.arrays import Bools, Float64s
 
@@ -17,8 +16,7 @@ _SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 _LARGEST = float(np.finfo(np.float64).max)
 
 
-@dataclass(frozen=True, slots=True)
-class Forced:
+class Forced(Struct, frozen=True):
     """Where counts had to be raised, since they fell from one bucket to the next.
 
     cells:      (histograms, buckets, steps)

@@ -6,9 +6,8 @@ between the samples on both sides of an edge. Both look one lookback further tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
 from backbeat.promql.kernels.folds import changes, resets
@@ -16,8 +15,7 @@ from backbeat.promql.kernels.rates import lost_to_resets
 from backbeat.promql.kernels.windows import Array, Columns, Windows
 
 
-@dataclass(frozen=True, slots=True)
-class Extended:
+class Extended(Struct, frozen=True):
     """Windows that reach beyond their edges.
 
     windows:      the samples to look at, one lookback beyond the edges
@@ -48,8 +46,7 @@ def interpolate(
     return drawn
 
 
-@dataclass(frozen=True, slots=True)
-class Edges:
+class Edges(Struct, frozen=True):
     """The values at both edges, and the samples strictly inside: (series, steps) each."""
 
     left: Float64s

@@ -6,9 +6,8 @@ Times are subtracted as integer milliseconds and only then become seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
 from backbeat.promql.kernels.folds import State, fold, is_reset
@@ -68,8 +67,7 @@ def _sum_between(values: Float64s, first: Int64s, last: Int64s) -> Float64s:
     return np.where(last > first, sums, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Edges:
+class Edges(Struct, frozen=True):
     """What extrapolation needs to know of the times in each window, in seconds: (groups, steps) each.
 
     sampled:  from the first sample to the last

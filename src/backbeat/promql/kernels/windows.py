@@ -10,10 +10,10 @@ In:  flat arrays, built by `promql.samples`. Out: `Windows`, to the kernels of r
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
@@ -24,8 +24,7 @@ CACHED = 1 << 16
 Side = Literal["left", "right"]
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(Struct, frozen=True):
     """Samples of series, without gaps and without stale markers where those are not wanted.
 
     values: (samples,) series after series
@@ -126,8 +125,7 @@ class Columns:
         return part, groups
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(Struct, frozen=True):
     """For every group and step, the samples from `lo` until before `hi`.
 
     lo, hi: (groups, steps), counted from the group's first sample; hi == lo where a window is empty
