@@ -13,8 +13,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-READY_WITHIN_S = 60
-FIRING_WITHIN_S = 60
+FIRING_WITHIN_S = 300
+ANSWER_WITHIN_S = 120
 
 PROMETHEUS = """\
 global: {{scrape_interval: 1s, evaluation_interval: 1s, scrape_timeout: 1s}}
@@ -100,7 +100,9 @@ class PagesServer:
 
     def __init__(self, directory: Path) -> None:
         self.inbox = Inbox()
-        self.port, closed = free_port(), free_port()
+        # Both stay bound, and nobody listens there: the server may, and nothing else takes them meanwhile.
+        self.kept = [kept_port(), kept_port()]
+        self.port, closed = (one.getsockname()[1] for one in self.kept)
         self.url = f"http://127.0.0.1:{self.port}"
         (directory / "prometheus.yml").write_text(PROMETHEUS.format(port=self.port, closed=closed))
         (directory / "rules.yml").write_text(RULES)
@@ -110,10 +112,10 @@ class PagesServer:
         listen = ["--data", str(directory / "data"), "--listen", f"127.0.0.1:{self.port}"]
         self.log = (directory / "log").open("w")
         self.process = subprocess.Popen([*command, *listen], stdout=self.log, stderr=self.log)
-        self._wait(READY_WITHIN_S + FIRING_WITHIN_S, self._fires)
+        self._wait(FIRING_WITHIN_S, self._fires)
 
     def ask(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=ANSWER_WITHIN_S) as answer:
             return json.load(answer)
 
     def _fires(self) -> bool:
@@ -131,13 +133,17 @@ class PagesServer:
 
     def close(self) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(ANSWER_WITHIN_S)
         self.log.close()
         self.inbox.shutdown()
         self.inbox.server_close()
+        for one in self.kept:
+            one.close()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+def kept_port() -> socket.socket:
+    """A port of loopback that nobody listens at; a server that reuses addresses can, while it stays open."""
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", 0))
+    return probe

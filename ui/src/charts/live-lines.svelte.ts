@@ -11,6 +11,8 @@ export class LiveLines {
   error = $state("");
   /** a question is under way that changes what is shown */
   busy = $state(true);
+  /** counts the questions that were answered in full; what the stream adds is no question */
+  answered = $state(0);
   /** the right edge of the chart, in s */
   toS = $state(Date.now() / 1000);
   private store: LineStore | null = null;
@@ -28,6 +30,7 @@ export class LiveLines {
       const lines = await store.load(nowS, signal);
       if (signal.aborted) return;
       [this.store, this.lines, this.toS] = [store, lines, window.fixed?.toS ?? nowS];
+      this.answered += 1;
     });
     if (!signal.aborted) this.busy = false;
   }

@@ -37,6 +37,14 @@ export function contributors(lines: Lines | null, lowIsBad: boolean): Contributo
     .slice(0, MOST);
 }
 
+/** The same rows, each in the place it had: who is no longer among them leaves its place to who came in. */
+export function inPlace(rows: readonly Contributor[], before: readonly string[]): Contributor[] {
+  const known = new Map(rows.map((row) => [row.line.key, row]));
+  const stay = before.map((key) => known.get(key));
+  const fresh = rows.filter((row) => !before.includes(row.line.key));
+  return [...stay.map((row) => row ?? fresh.shift()), ...fresh].filter((row) => row !== undefined);
+}
+
 /** The value of the last three steps; what ended before is not what it is now. */
 function newest(line: Line): number | null {
   return line.values.slice(-3).findLast((value) => value !== null) ?? null;
