@@ -17,7 +17,8 @@ from backbeat.model.clock import now_ms
 from backbeat.profile import profile_text
 from backbeat.promql.lexer import AGGREGATORS
 from backbeat.promql.signatures import SIGNATURES
-from backbeat.server import Backbeat, read_config, storage_options
+from backbeat.server import Backbeat
+from backbeat.settings import read_config, storage_options
 from backbeat.storage import open_storage
 from backbeat.web.openapi import document
 

@@ -27,18 +27,16 @@ from backbeat.collect.metrics import CollectMetrics
 from backbeat.collect.relabel import Relabeler
 from backbeat.collect.remote_write import RemoteWriteReceiver
 from backbeat.config.backbeat import Config
-from backbeat.config.load import load_config
-from backbeat.config.prometheus import RelabelConfig, ScrapeConfig
-from backbeat.config.web import VERIFIED_CLIENTS
+from backbeat.config.prometheus import RelabelConfig
 from backbeat.model.alerts import Alert, Channel
 from backbeat.model.clock import now_ms
 from backbeat.model.errors import BackbeatError
+from backbeat.model.hosts import is_loopback
 from backbeat.model.labels import Labels
 from backbeat.notify import build_channels, new_session
 from backbeat.promql.engine import Engine
 from backbeat.promql.limits import Limits
 from backbeat.promql.local import LocalQuerier
-from backbeat.promql.parser import parse
 from backbeat.rules import AlertState, RuleManager
 from backbeat.self_watch import (
     SelfWatch,
@@ -47,12 +45,17 @@ from backbeat.self_watch import (
     failing_pools,
     failing_receivers,
 )
+from backbeat.settings import (
+    read_config,
+    refuse_open_doors,
+    say_warnings,
+    storage_options,
+    with_host_collector,
+)
 from backbeat.state import open_state
 from backbeat.state.metrics import StateCollector
-from backbeat.storage import Storage, StorageOptions
+from backbeat.storage import Storage
 from backbeat.storage.metrics import StorageCollector
-from backbeat.templating import Template
-from backbeat.templating.functions import alertmanager_functions, prometheus_functions
 from backbeat.web.ack_page import AckPage
 from backbeat.web.acknowledge_api import AcknowledgeAPI
 from backbeat.web.admin_api import AdminAPI
@@ -69,7 +72,7 @@ from backbeat.web.ops_api import OpsAPI
 from backbeat.web.query_api import QueryAPI
 from backbeat.web.routing_api import RoutingAPI
 from backbeat.web.runbooks import runbook_routes
-from backbeat.web.security import Guard, is_loopback
+from backbeat.web.security import Guard
 from backbeat.web.silences_api import SilencesAPI
 from backbeat.web.state_api import StateAPI
 from backbeat.web.storage_api import StorageAPI
@@ -81,48 +84,6 @@ NEWS_EVERY_S = 1.0
 WATCH_EVERY_S = 15.0
 UPKEEP_EVERY_S = 1.0
 STOP_CONNECTIONS_S = 2
-
-
-class NotStarted(BackbeatError):
-    """Backbeat cannot start here; the message says what to do."""
-
-
-def refuse_open_doors(config: Config, host: str) -> None:
-    """Raises NotStarted for an address that others reach while nobody has to say who they are."""
-    web = config.web
-    knows_clients = web is not None and web.tls is not None and web.tls.client_auth_type == VERIFIED_CLIENTS
-    open_to_all = not (web and web.users) and not knows_clients and not config.backbeat.allow_unauthenticated
-    if not is_loopback(host) and open_to_all:
-        raise NotStarted(
-            f"refusing to listen on {host} without authentication; add basic_auth_users to web.yml,"
-            " or listen on 127.0.0.1, or set allow_unauthenticated: true in backbeat.yml"
-        )
-
-
-def read_config(directory: Path) -> Config:
-    """Everything in the directory with all its expressions and templates parsed. Raises ConfigErrors."""
-    of_rules, of_messages = prometheus_functions(), alertmanager_functions()
-    variables = ("labels", "externalLabels", "externalURL", "value")
-    return load_config(
-        directory,
-        parse,
-        partial(Template.parse, functions=of_rules, variables=variables),
-        partial(Template.parse, functions=of_messages),
-        is_to_run=True,
-    )
-
-
-def with_host_collector(config: Config) -> Config:
-    """Add this machine as the target of job `node`, unless it is switched off or the job exists."""
-    prometheus, own = config.prometheus, config.backbeat
-    taken = any(each.job_name == "node" for each in prometheus.scrape_configs)
-    if taken or not own.host_collector:
-        return config
-    interval = own.host_interval_ms or prometheus.scrape_interval_ms
-    timeout = min(prometheus.scrape_timeout_ms, interval)
-    host = ScrapeConfig("node", scrape_interval_ms=interval, scrape_timeout_ms=timeout, host_collector=True)
-    scrapes = (*prometheus.scrape_configs, host)
-    return replace(config, prometheus=replace(prometheus, scrape_configs=scrapes))
 
 
 def relabel_alerts(configs: tuple[RelabelConfig, ...], labels: Labels) -> Labels | None:
@@ -379,32 +340,3 @@ class Backbeat:
             routes, hosts=self._hosts(), web=self.config.web, check_host=is_loopback(self._host)
         )
         return self._guard
-
-
-def storage_options(config: Config) -> StorageOptions:
-    """backbeat.yml's settings; prometheus.yml's storage section wins where it says something."""
-    own, said = config.backbeat, config.prometheus.storage
-    return StorageOptions(
-        fsync_interval_ms=own.fsync_interval_ms,
-        retention_time_ms=said.retention_time_ms or own.retention_time_ms,
-        retention_size_bytes=said.retention_size_bytes or own.retention_size_bytes,
-        retention_percent=said.retention_percent,
-        out_of_order_window_ms=said.out_of_order_time_window_ms,
-        max_exemplars=said.max_exemplars,
-    )
-
-
-def say_warnings(config: Config) -> None:
-    for warning in config.warnings:
-        log.warning("%s", warning)
-
-
-__all__ = [
-    "Backbeat",
-    "NotStarted",
-    "read_config",
-    "refuse_open_doors",
-    "say_warnings",
-    "storage_options",
-    "with_host_collector",
-]

@@ -25,7 +25,7 @@ from backbeat.config.alertmanager import Route
 from backbeat.model.alerts import Alert
 from backbeat.model.clock import now_ms
 from backbeat.model.labels import Labels
-from backbeat.serving import keep_pauses_short
+from backbeat.running import keep_pauses_short
 from backbeat.state import open_state, store
 from backbeat.state.records import Silence
 

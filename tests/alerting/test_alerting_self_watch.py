@@ -27,7 +27,8 @@ from backbeat.self_watch import (
     failing_pools,
     failing_receivers,
 )
-from backbeat.server import Backbeat, read_config
+from backbeat.server import Backbeat
+from backbeat.settings import read_config
 from backbeat.state.records import Silence
 from backbeat.storage import StorageOptions, open_storage
 

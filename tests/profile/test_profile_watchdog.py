@@ -10,7 +10,7 @@ import yaml
 from backbeat.alerting.routing import match
 from backbeat.model.labels import Labels
 from backbeat.profile import profile_text, write_profile
-from backbeat.server import read_config
+from backbeat.settings import read_config
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "alerting"))
 from alert_story import MINUTE, Inbox, Story

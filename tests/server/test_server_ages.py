@@ -10,7 +10,7 @@ import pytest
 
 from backbeat.collect.remote_write import RemoteWriteReceiver
 from backbeat.config.load import load_config
-from backbeat.server import storage_options
+from backbeat.settings import storage_options
 from backbeat.storage import Storage, StorageOptions, open_storage
 from backbeat.web.state_api import retention
 

@@ -11,7 +11,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from backbeat.config.web import RateLimit, WebConfig
-from backbeat.web.security import Guard, is_loopback
+from backbeat.model.hosts import is_loopback
+from backbeat.web.security import Guard
 
 USERS = (("ann", bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()),)
 

@@ -8,9 +8,10 @@ threshold, then since when, then everything else.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader
 from msgspec import Struct
 
 from backbeat.model.alerts import Alert, Notification
@@ -20,16 +21,13 @@ from backbeat.notify.measure import Measure, measure
 from backbeat.notify.texts import subject
 from backbeat.templating.functions.humanize import humanize_duration
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 _LIMIT = 50
 """alerts in a section; mail programs cut long mails off"""
 _SHOWN_APART = frozenset(
     ("summary", "description", "message", "runbook_url", "runbook", "dashboard_url", "dashboard")
-)
-_PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates")),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
 )
 
 
@@ -57,9 +55,23 @@ class Section(Struct, frozen=True):
     left_out: int
 
 
+@cache
+def _template() -> Template:
+    """The page, compiled when it is first needed: most starts need none."""
+    from jinja2 import Environment, FileSystemLoader
+
+    pages = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return pages.get_template("mail.html.j2")
+
+
 def html(message: Notification) -> str:
     sections = _sections(message)
-    return _PAGES.get_template("mail.html.j2").render(
+    return _template().render(
         title=subject(message),
         tone=sections[0].alerts[0].tone if sections else "resolved",
         headline=_headline(message),

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import pairwise
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from typing import TYPE_CHECKING
 
 from backbeat.profile import runbooks_path
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 __all__ = ["RUNBOOKS_CSS", "runbooks_page"]
 
@@ -33,6 +34,8 @@ nav ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .3re
 @lru_cache(maxsize=1)
 def runbooks_page() -> str:
     """The whole page; each section has the id that `runbook_url` of the profile's alerts names."""
+    from markdown_it import MarkdownIt
+
     markdown = MarkdownIt("commonmark", {"html": False})
     tokens = markdown.parse(runbooks_path().read_text(encoding="utf-8"))
     sections = _give_ids(tokens)

@@ -10,7 +10,6 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from backbeat.config.schedule import schedule_text
 from backbeat.state import tables
@@ -192,9 +191,8 @@ def load_acknowledgements(connection: Connection) -> list[Acknowledgement]:
 def signing_key(connection: Connection, purpose: str) -> bytes:
     """The key for signatures of one purpose: made when it is first asked for, the same ever after."""
     keys = tables.signing_keys
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     fresh = {"purpose": purpose, "key": secrets.token_hex(32)}
-    connection.execute(dialect.insert(keys).values(fresh).on_conflict_do_nothing())
+    connection.execute(_own_insert(connection.dialect, keys).values(fresh).on_conflict_do_nothing())
     return bytes.fromhex(connection.execute(select(keys.c.key).where(keys.c.purpose == purpose)).scalar_one())
 
 
@@ -295,13 +293,23 @@ def _execute_many(connection: Connection, what: str, table: Table, rows: list[di
         connection.exec_driver_sql(sql, [values(row) for row in rows])
 
 
+def _own_insert(dialect: Dialect, table: Table) -> Any:
+    """An INSERT that knows ON CONFLICT; of two dialects only the one in use is loaded."""
+    if dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
+
+
 @lru_cache(maxsize=64)
 def _statement(
     dialect: Dialect, what: str, table: Table, columns: tuple[str, ...]
 ) -> tuple[str, list[str] | None]:
     """The SQL as the driver wants it, and the order of its parameters where they have no names."""
-    own = postgresql if dialect.name == "postgresql" else sqlite
-    statement = own.insert(table).values({name: bindparam(name) for name in columns})
+    statement = _own_insert(dialect, table).values({name: bindparam(name) for name in columns})
     if what == "upsert":
         keys = [column.name for column in table.primary_key]
         values = {name: statement.excluded[name] for name in columns if name not in keys}

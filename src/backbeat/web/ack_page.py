@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, unquote
 
-from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -20,12 +21,9 @@ from backbeat.alerting import Alerting, AlertView, BadLink, ExpiredLink, GroupVi
 from backbeat.web.bodies import MAX_BODY_BYTES
 from backbeat.web.ingest_api import read_body
 
-_PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates")),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 _SHOWN = 20
 _COOKIE = "backbeat_name"
 _A_YEAR_S = 365 * 86_400
@@ -117,10 +115,22 @@ def _page(
         }
         for view in views
     ]
-    text = _PAGES.get_template("acknowledge.html.j2").render(
-        title=title, words=words, alerts=alerts, shown=_SHOWN, name=name, asks=asks
-    )
+    text = _template().render(title=title, words=words, alerts=alerts, shown=_SHOWN, name=name, asks=asks)
     return HTMLResponse(text, status, headers={"cache-control": "no-store"})
+
+
+@cache
+def _template() -> Template:
+    """The page, compiled when it is first needed: most starts need none."""
+    from jinja2 import Environment, FileSystemLoader
+
+    pages = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return pages.get_template("acknowledge.html.j2")
 
 
 def _moment(ms: int) -> str:
