@@ -1,4 +1,4 @@
-"""From a directory to a running server: files are read, the address is taken, the store opens, the rest loads.
+"""From a directory to a running server: files read, address taken, store opened, all else loads.
 
 Reading the log of a store takes as long as loading the modules of a server, and most of it needs no
 Python: one thread does the first while another does the second. So this module imports only what is
