@@ -9,6 +9,7 @@ RUNS = (
     ("queries",),
     ("loop_delay",),
     ("rules",),
+    ("start",),
     ("cardinality",),
     ("ingest", "--seconds", "240", "--restart"),
     ("ingest", "--gzip"),

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 import mimetypes
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,17 @@ PAGES = (
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 
-class Asset(Struct, frozen=True):
+class Asset(Struct, frozen=True, dict=True):
     """A file as it is sent."""
 
     body: bytes
-    gzipped: bytes
     media_type: str
     etag: str
+
+    @cached_property
+    def gzipped(self) -> bytes:
+        """Compressed when it is first asked for: all files together take a tenth of a start."""
+        return gzip.compress(self.body, 9, mtime=0)
 
     @classmethod
     def read(cls, path: Path) -> Asset:
@@ -49,7 +54,7 @@ class Asset(Struct, frozen=True):
         if media_type.startswith("text/"):
             media_type += "; charset=utf-8"
         digest = hashlib.sha256(body).hexdigest()[:16]
-        return cls(body, gzip.compress(body, 9, mtime=0), media_type, f'"{digest}"')
+        return cls(body, media_type, f'"{digest}"')
 
     def response(self, request: Request, cache: str) -> Response:
         headers = {"etag": self.etag, "cache-control": cache, "vary": "accept-encoding"}
