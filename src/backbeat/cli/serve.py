@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def run_server(config_dir: Path, data: Path, listen: str, *, verbose: bool) -> i
     for chatty in ("asyncio", "aiohttp.access", "alembic", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     host, port = parse_listen(listen)
+    # NumPy's linear algebra, which nothing here uses, starts a thread a core when it is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from backbeat.serving import serve
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

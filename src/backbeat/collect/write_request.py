@@ -15,8 +15,6 @@ from typing import Any
 
 import cramjam
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import DecodeError
 from msgspec import Struct, field
 
 from backbeat.collect.exposition import Metadata
@@ -83,12 +81,14 @@ class WriteDecoder:
 
     def decode(self, message: bytes) -> WriteRequest:
         """Decode a decompressed request. Raises MalformedRequest."""
+        from backbeat.collect import write_messages as wire  # loaded by the first request: many are sent none
+
         try:
-            request = _Request.FromString(message)
+            request = wire.REQUEST.FromString(message)
             cut: list[bytes] = list(request.timeseries)
             metadata = _metadata(request.metadata)
             found = self._decode_known(cut) or self._decode_each(cut)
-        except DecodeError as error:
+        except wire.DecodeError as error:
             raise MalformedRequest(f"not a write request: {error}") from error
         found.metadata = metadata
         return found
@@ -118,12 +118,14 @@ class WriteDecoder:
         times: list[int] = []
         values: list[float] = []
         request = WriteRequest(series, np.empty(0, np.int64), np.empty(0))
+        from backbeat.collect import write_messages as wire
+
         for each in cut:
             end = _labels_end(each)
-            rest = _Series.FromString(each[end:])
+            rest = wire.SERIES.FromString(each[end:])
             if rest.labels:
                 # Protobuf lets fields come in any order; no sender is known to make use of it.
-                labels = self._checked(_Series.FromString(each).labels)
+                labels = self._checked(wire.SERIES.FromString(each).labels)
             else:
                 labels = self._labels_of(each[:end])
             for sample in rest.samples:
@@ -141,7 +143,9 @@ class WriteDecoder:
         labels = self._labels.get(encoded)
         if labels is not None:
             return labels
-        labels = self._old_labels.get(encoded) or self._checked(_Series.FromString(encoded).labels)
+        from backbeat.collect import write_messages as wire
+
+        labels = self._old_labels.get(encoded) or self._checked(wire.SERIES.FromString(encoded).labels)
         if len(self._labels) >= self._room:
             self._old_labels, self._labels = self._labels, {}
         self._labels[encoded] = labels
@@ -210,61 +214,10 @@ def _varint(encoded: bytes, at: int) -> tuple[int, int]:
 
 
 def _metadata(encoded: Sequence[bytes]) -> dict[str, Metadata]:
+    from backbeat.collect import write_messages as wire
+
     found = {}
-    for each in map(_MetadataMessage.FromString, encoded):
+    for each in map(wire.METADATA.FromString, encoded):
         kind = _TYPES[each.type] if 0 <= each.type < len(_TYPES) else "unknown"
         found[each.metric_family_name] = Metadata(kind, each.help, each.unit)
     return found
-
-
-def _messages() -> dict[str, Any]:
-    """The messages of remote-write 1.0, as far as we read them; series stay bytes in the outer one."""
-    kinds = descriptor_pb2.FieldDescriptorProto
-    told: dict[str, list[tuple[str, int, int, str, bool]]] = {
-        "Request": [
-            ("timeseries", 1, kinds.TYPE_BYTES, "", True),
-            ("metadata", 3, kinds.TYPE_BYTES, "", True),
-        ],
-        "Label": [("name", 1, kinds.TYPE_STRING, "", False), ("value", 2, kinds.TYPE_STRING, "", False)],
-        "Sample": [("value", 1, kinds.TYPE_DOUBLE, "", False), ("timestamp", 2, kinds.TYPE_INT64, "", False)],
-        "Exemplar": [
-            ("labels", 1, kinds.TYPE_MESSAGE, "Label", True),
-            ("value", 2, kinds.TYPE_DOUBLE, "", False),
-            ("timestamp", 3, kinds.TYPE_INT64, "", False),
-        ],
-        "Series": [
-            ("labels", 1, kinds.TYPE_MESSAGE, "Label", True),
-            ("samples", 2, kinds.TYPE_MESSAGE, "Sample", True),
-            ("exemplars", 3, kinds.TYPE_MESSAGE, "Exemplar", True),
-            ("histograms", 4, kinds.TYPE_BYTES, "", True),
-        ],
-        "Metadata": [
-            ("type", 1, kinds.TYPE_INT32, "", False),
-            ("metric_family_name", 2, kinds.TYPE_STRING, "", False),
-            ("help", 4, kinds.TYPE_STRING, "", False),
-            ("unit", 5, kinds.TYPE_STRING, "", False),
-        ],
-    }
-    file = descriptor_pb2.FileDescriptorProto(
-        name="backbeat_write.proto", package="backbeat.write", syntax="proto3"
-    )
-    for message, fields in told.items():
-        described = file.message_type.add(name=message)
-        for name, number, kind, type_name, repeated in fields:
-            label = kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL
-            entry = described.field.add(name=name, number=number, label=label)
-            entry.type = kind  # type: ignore[assignment]
-            if type_name:
-                entry.type_name = f".backbeat.write.{type_name}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"backbeat.write.{name}"))
-        for name in told
-    }
-
-
-_MESSAGES = _messages()
-_Request = _MESSAGES["Request"]
-_Series = _MESSAGES["Series"]
-_MetadataMessage = _MESSAGES["Metadata"]
