@@ -116,7 +116,8 @@ def validate(silence: Silence, now_ms: int) -> None:
         raise InvalidSilence("at least one matcher required")
     if any(not matcher.name for matcher in silence.matchers):
         raise InvalidSilence("invalid label name: found an empty one")
-    if all(matcher.matches_empty for matcher in silence.matchers):
+    # As Alertmanager has it, what a matcher excludes does not count: `job!="x"` alone is broad, and sound.
+    if all(m.matches_empty and m.op in (MatchOp.EQUAL, MatchOp.REGEX) for m in silence.matchers):
         raise InvalidSilence("at least one matcher must not match the empty string")
     if silence.ends_at_ms <= silence.starts_at_ms:
         raise InvalidSilence("start time must be before end time")

@@ -7,6 +7,7 @@ both read a text but differ, the classic reading counts.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from backbeat.model.errors import RegexError
 from backbeat.model.matchers import Matcher, MatchOp, compile_regex
@@ -20,6 +21,7 @@ _QUOTED = re.compile(
 )
 
 Triple = tuple[str, str, str]
+_Reader = Callable[[str], list[Triple]]
 
 
 class MatcherError(ValueError):
@@ -28,19 +30,37 @@ class MatcherError(ValueError):
 
 def parse_matchers(text: str) -> list[Matcher]:
     """Zero or more matchers, separated by commas, with or without braces. Raises MatcherError."""
-    modern = classic = None
+    return [make_matcher(*each) for each in _either(text, _modern, _classic)]
+
+
+def parse_matcher(text: str) -> Matcher:
+    """One matcher, without braces. Raises MatcherError."""
+    if text.startswith("{") or text.endswith("}"):
+        raise MatcherError(f"unexpected open or close brace: {text}")
+    (found,) = _either(text, _modern_one, lambda single: [_classic_matcher(single)])
+    return make_matcher(*found)
+
+
+def _either(text: str, modern: _Reader, classic: _Reader) -> list[Triple]:
+    """What both syntaxes read, or the one that can; where they differ, the classic one counts."""
+    found, reason = None, ""
     try:
-        modern = _modern(text)
+        found = modern(text)
     except MatcherError as error:
         reason = str(error)
     try:
-        classic = _classic(text)
+        return classic(text)
     except MatcherError as error:
-        if modern is None:
+        if found is None:
             raise MatcherError(f"{error} ({reason})") from None
-    chosen = modern if classic is None else classic
-    assert chosen is not None
-    return [make_matcher(*each) for each in chosen]
+        return found
+
+
+def _modern_one(text: str) -> list[Triple]:
+    found = _modern(text)
+    if len(found) != 1:
+        raise MatcherError(f"expected 1 matcher, found {len(found)}")
+    return found
 
 
 def make_matcher(name: str, op: str, value: str) -> Matcher:

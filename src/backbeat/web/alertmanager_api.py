@@ -26,21 +26,29 @@ from backbeat.alerting import (
     UnknownSilence,
     unhurried,
 )
-from backbeat.config.matcher_syntax import MatcherError, parse_matchers
-from backbeat.model.alerts import Alert, AlertSink
+from backbeat.config.matcher_syntax import MatcherError, parse_matcher
+from backbeat.model.alerts import AlertSink
 from backbeat.model.clock import Now
 from backbeat.model.errors import BackbeatError, WorldFailure
-from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.state.records import Silence, SilenceState
+from backbeat.web.alertmanager_bodies import (
+    Malformed,
+    OtherMedia,
+    Unprocessable,
+    alert_of,
+    first_wrong,
+    silence_of,
+)
 from backbeat.web.ingest_api import read_body
-from backbeat.web.moments import parse_rfc3339, rfc3339
+from backbeat.web.moments import rfc3339
 from backbeat.web.params import BadParameter, Parameters
 from backbeat.web.responses import json_body
 
 MAX_BODY_BYTES = 8 << 20
 _LARGE_BYTES = 1 << 17
 _YES = frozenset(("1", "t", "true", "y", "yes", "ok", "on", "selected", "checked", "enabled"))
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _STATUS: tuple[tuple[type[BackbeatError], int], ...] = (
     (TooManyAlerts, 429),
     (UnknownSilence, 404),
@@ -48,14 +56,6 @@ _STATUS: tuple[tuple[type[BackbeatError], int], ...] = (
     (InvalidSilence, 400),
     (WorldFailure, 503),
 )
-
-
-class Unprocessable(BackbeatError):
-    """A body or an id that lacks what the API's schema requires; answered with 422 and the schema's code."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class AlertmanagerAPI:
@@ -78,17 +78,33 @@ class AlertmanagerAPI:
             Route("/api/v2/silence/{id}", self.delete_silence, methods=["DELETE"]),
             Route("/api/v2/receivers", self.receivers, methods=["GET"]),
             Route("/api/v2/status", self.status, methods=["GET"]),
+            Route("/api/v2/{path:path}", self.unknown, methods=_METHODS),
         ]
+
+    async def unknown(self, request: Request) -> Response:
+        """No such path, or no such method of it."""
+        path = request.url.path
+        known = [route for route in self.routes()[:-1] if route.path_regex.match(path)]
+        allowed = [method for route in known for method in sorted((route.methods or set()) - {"HEAD"})]
+        if not allowed:
+            return _refusal(request, 404, f"path {path} was not found")
+        said = f"method {request.method} is not allowed, but [{','.join(allowed)}] are"
+        answer = _refusal(request, 405, said)
+        answer.headers["Allow"] = ",".join(allowed)
+        return answer
 
     async def post_alerts(self, request: Request) -> Response:
         entries = await _json(request, "alerts")
         if entries is None:
             return Response()
         if not isinstance(entries, list):
-            raise BadParameter("the body must be a JSON list of alerts")
+            raise Malformed("the body must be a JSON list of alerts")
         now_ms = self._now()
-        alerts = await unhurried(_alert_of(entry, index, now_ms) for index, entry in enumerate(entries))
-        await self._sink.receive(alerts)
+        found = await unhurried(alert_of(entry, index, now_ms) for index, entry in enumerate(entries))
+        wrong = first_wrong(found)
+        if wrong is not None:
+            raise wrong
+        await self._sink.receive([alert for alert, _ in found])
         return Response()
 
     async def alerts(self, request: Request) -> Response:
@@ -102,11 +118,7 @@ class AlertmanagerAPI:
         return await _answer_each(request, (_group_view(view) for view in found))
 
     async def post_silence(self, request: Request) -> Response:
-        body = await _json(request, "silence")
-        if not isinstance(body, dict):
-            raise BadParameter("the body must be a JSON object describing a silence")
-        _require(body, ("comment", "createdBy", "endsAt", "matchers", "startsAt"), "")
-        silence = self._with_schedule(_silence_of(body))
+        silence = self._with_schedule(silence_of(await _json(request, "silence")))
         confirmed = (await Parameters.of(request)).text("confirmed") == "true"
         kept = await self._alerting.set_silence(silence, confirmed=confirmed)
         return _answer(request, {"silenceID": kept.id})
@@ -126,10 +138,18 @@ class AlertmanagerAPI:
         return _answer(request, shown)
 
     async def silence(self, request: Request) -> Response:
-        return _answer(request, self._silence(self._alerting.silence(_silence_id(request))))
+        silence_id = _silence_id(request)
+        try:
+            return _answer(request, self._silence(self._alerting.silence(silence_id)))
+        except UnknownSilence:
+            return Response(status_code=404)
 
     async def delete_silence(self, request: Request) -> Response:
-        await self._alerting.expire_silence(_silence_id(request))
+        silence_id = _silence_id(request)
+        try:
+            await self._alerting.expire_silence(silence_id)
+        except UnknownSilence:
+            return Response(status_code=404)
         return Response()
 
     async def receivers(self, request: Request) -> Response:
@@ -173,15 +193,23 @@ class AlertmanagerAPI:
             "updatedAt": rfc3339(one.updated_at_ms),
             "createdBy": one.created_by,
             "comment": one.comment,
+            **({"annotations": dict(one.annotations)} if one.annotations else {}),
         }
 
 
 def on_alerting_error(request: Request, error: Exception) -> Response:
     """API v2 answers errors as a JSON text, and as an object where its schema speaks."""
     if isinstance(error, Unprocessable):
-        return json_body(request, orjson.dumps({"code": error.code, "message": str(error)}), 422)
+        return _refusal(request, 422, str(error), error.code)
+    if isinstance(error, Malformed):
+        return _refusal(request, error.status, str(error))
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
     return json_body(request, orjson.dumps(str(error)), status)
+
+
+def _refusal(request: Request, status: int, message: str, code: int = 0) -> Response:
+    """As the API's schema words a refusal. code: the status, where the schema has none of its own."""
+    return json_body(request, orjson.dumps({"code": code or status, "message": message}), status)
 
 
 def _answer(request: Request, body: object) -> Response:
@@ -203,19 +231,12 @@ async def _json(request: Request, what: str) -> Any:
     if not body.strip():
         raise Unprocessable(602, f"{what} in body is required")
     if "json" not in request.headers.get("content-type", "application/json"):
-        raise BadParameter("the body must be JSON, with content-type application/json")
+        found = request.headers["content-type"]
+        raise OtherMedia(f'unsupported media type "{found}", only [application/json] are allowed')
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise BadParameter(f"the body is not JSON: {error}") from None
-
-
-def _require(body: dict[str, Any], names: Sequence[str], where: str) -> None:
-    for name in names:
-        if body.get(name) is None:
-            raise Unprocessable(602, f"{where}{name} in body is required")
-    if body.get("matchers") == []:
-        raise Unprocessable(612, "matchers in body should have at least 1 items")
+        raise Malformed(f"the body is not JSON: {error}") from None
 
 
 def _silence_id(request: Request) -> str:
@@ -224,59 +245,6 @@ def _silence_id(request: Request) -> str:
         return str(UUID(text))
     except ValueError:
         raise Unprocessable(601, f'silenceID in path must be of type uuid: "{text}"') from None
-
-
-def _texts(value: object, what: str, *, keep_empty: bool = False) -> Labels:
-    if value is None:
-        return Labels()
-    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-        raise BadParameter(f"{what}: found {value!r}, expected an object of texts")
-    return Labels(sorted(value.items())) if keep_empty else Labels.of(value)
-
-
-def _alert_of(entry: object, index: int, now_ms: int) -> Alert:
-    if not isinstance(entry, dict):
-        raise BadParameter(f"alert {index}: found {entry!r}, expected an object with labels")
-    _require(entry, ("labels",), f"{index}.")
-    where = f"alert {index}"
-    return Alert(
-        labels=_texts(entry.get("labels"), f"{where}: labels"),
-        annotations=_texts(entry.get("annotations"), f"{where}: annotations", keep_empty=True),
-        starts_at_ms=parse_rfc3339(entry.get("startsAt"), f"{where}: startsAt"),
-        ends_at_ms=parse_rfc3339(entry.get("endsAt"), f"{where}: endsAt"),
-        updated_at_ms=now_ms,
-        generator_url=str(entry.get("generatorURL") or ""),
-    )
-
-
-def _silence_of(body: dict[str, Any]) -> Silence:
-    matchers = body.get("matchers")
-    if not isinstance(matchers, list) or not all(isinstance(one, dict) for one in matchers):
-        raise BadParameter("matchers: expected a list of objects with name, value, isRegex and isEqual")
-    for index, one in enumerate(matchers):
-        _require(one, ("isRegex", "name", "value"), f"matchers.{index}.")
-    return Silence(
-        id=str(body.get("id") or ""),
-        matchers=tuple(_matcher_of(one) for one in matchers),
-        starts_at_ms=parse_rfc3339(body.get("startsAt"), "startsAt"),
-        ends_at_ms=parse_rfc3339(body.get("endsAt"), "endsAt"),
-        created_by=str(body.get("createdBy") or ""),
-        comment=str(body.get("comment") or ""),
-    )
-
-
-def _matcher_of(one: dict[str, Any]) -> Matcher:
-    equal, regex = one.get("isEqual", True) is not False, one.get("isRegex", False) is True
-    ops = {
-        (True, False): MatchOp.EQUAL,
-        (False, False): MatchOp.NOT_EQUAL,
-        (True, True): MatchOp.REGEX,
-        (False, True): MatchOp.NOT_REGEX,
-    }
-    name, value = one.get("name"), one.get("value")
-    if not isinstance(name, str) or not name or not isinstance(value, str):
-        raise BadParameter(f"matchers: found {one!r}, expected name and value as texts")
-    return Matcher(name, ops[equal, regex], value)
 
 
 def _matcher(matcher: Matcher) -> dict[str, Any]:
@@ -290,14 +258,14 @@ def _matcher(matcher: Matcher) -> dict[str, Any]:
 
 def _matchers(texts: list[str]) -> list[Matcher]:
     try:
-        return [matcher for text in texts for matcher in parse_matchers(text)]
+        return [parse_matcher(text) for text in texts]
     except MatcherError as error:
-        raise BadParameter(f"bad matcher format: {error}") from None
+        raise BadParameter(str(error)) from None
 
 
 def _is_wanted(params: Parameters, name: str) -> bool:
-    """A switch that is on where nobody says so; what does not say yes says no, as in Alertmanager."""
-    return params.text(name, "true").lower() in _YES
+    """A switch that is on where nobody says anything; what does not say yes says no, as in Alertmanager."""
+    return (params.text(name) or "true").lower() in _YES
 
 
 def _filter(params: Parameters) -> Filter:
