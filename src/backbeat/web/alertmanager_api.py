@@ -230,8 +230,8 @@ async def _json(request: Request, what: str) -> Any:
         raise BadParameter(f"the body is larger than {MAX_BODY_BYTES} bytes")
     if not body.strip():
         raise Unprocessable(602, f"{what} in body is required")
-    if "json" not in request.headers.get("content-type", "application/json"):
-        found = request.headers["content-type"]
+    found = request.headers.get("content-type", "application/octet-stream")
+    if "json" not in found:
         raise OtherMedia(f'unsupported media type "{found}", only [application/json] are allowed')
     try:
         return orjson.loads(body)

@@ -18,7 +18,7 @@ from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.state.records import Silence
 from backbeat.web.params import BadParameter
 
-REQUIRED, FEW_ITEMS, WRONG_FORMAT = 602, 612, 601
+REQUIRED, FEW_ITEMS = 602, 612
 _EMPTY_MS = 1
 """an empty text is the beginning of 1970 to Alertmanager; 0 would be no time at all"""
 _GO_ZERO = datetime(1, 1, 1, tzinfo=UTC)
@@ -26,12 +26,6 @@ _TIME = re.compile(
     r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?|Z)?| \d\d:\d\d:\d\d(?:\.\d+)?)?",
     re.ASCII,
 )
-_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
-_AUTHORITY = re.compile(
-    r"//(?:[^/@]*@)?(?:\[[^\]/]*\]|(?:[^\x00-\x20/{}|\\^`%:#\x7f]|%[89a-fA-F][0-9a-fA-F])*)(?::\d*)?(?=/|$)"
-)
-_BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OPS = {
     (True, False): MatchOp.EQUAL,
     (False, False): MatchOp.NOT_EQUAL,
@@ -65,20 +59,17 @@ def alert_of(entry: object, index: int, now_ms: int) -> tuple[Alert, Unprocessab
     """An alert, and what the schema says against it. Raises Malformed."""
     where = f"{index}."
     fields = _object(entry, f"alert {index}")
-    url = _text(fields, "generatorURL", where)
     alert = Alert(
         labels=_labels(fields, "labels", where),
         annotations=_labels(fields, "annotations", where, keep_empty=True),
         starts_at_ms=_time(fields, "startsAt", where),
         ends_at_ms=_time(fields, "endsAt", where),
         updated_at_ms=now_ms,
-        generator_url=url,
+        generator_url=_text(fields, "generatorURL", where),
     )
     wrong = None
     if fields.get("labels") is None:
         wrong = _missing(f"{where}labels")
-    elif url and not is_request_uri(url):
-        wrong = Unprocessable(WRONG_FORMAT, f'{where}generatorURL in body must be of type uri: "{url}"')
     return alert, wrong
 
 
@@ -181,24 +172,6 @@ def _time(fields: _Object, name: str, where: str = "") -> int:
         raise _wrong_type(where + name, text, "a time such as 2026-01-02T03:04:05Z")
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return 0 if moment == _GO_ZERO else round(moment.timestamp() * 1000)
-
-
-def is_request_uri(text: str) -> bool:
-    """Whether Go's url.ParseRequestURI takes it: an absolute URI, or a path from the root."""
-    if _CONTROL.search(text):
-        return False
-    if text == "*":
-        return True
-    scheme = _SCHEME.match(text)
-    rest = text[scheme.end() if scheme else 0 :].partition("?")[0]
-    if not rest.startswith("/"):
-        return scheme is not None
-    if scheme and rest.startswith("//"):
-        authority = _AUTHORITY.match(rest)
-        if authority is None:
-            return False
-        rest = rest[authority.end() :]
-    return not _BAD_ESCAPE.search(rest)
 
 
 def first_wrong(found: Sequence[tuple[Alert, Unprocessable | None]]) -> Unprocessable | None:
