@@ -159,8 +159,9 @@ async def _unlike(both: list[_Asked], ask: Ask) -> list[str]:
 
 
 async def test_generated_requests_are_answered_as_alertmanager_does(tmp_path: Path) -> None:
-    """Alertmanager's groups now and then miss the newer of two alerts that came close together, which is played
-    again; a difference in what the two do is there every time.
+    """Alertmanager's groups now and then miss the newer of two alerts that came close together.
+
+    So what differed is played again; a difference in what the two do is there every time.
     """
     wrong: list[str] = []
     for play in range(PLAYS_AT_MOST):
