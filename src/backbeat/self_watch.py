@@ -67,7 +67,9 @@ def failing_receivers(receivers: Iterable[PlannedReceiver]) -> Iterator[Trouble]
             if each.reached.failures:
                 labels = receiver_failing(receiver.name, each.name)
                 summary = f"Messages to {receiver.name} by {each.name} do not get through"
-                yield Trouble(labels, summary, f"It answered last: {each.reached.last_error}")
+                kind, _, index = each.name.removesuffix("]").partition("[")
+                where = f"alertmanager.yml, receiver {receiver.name}, {kind}_configs, entry {int(index) + 1}"
+                yield Trouble(labels, summary, f"It answered last: {each.reached.last_error}. See {where}")
 
 
 def ending_silences(silences: Iterable[Silence], lead_ms: int, now_ms: int) -> Iterator[Alert]:

@@ -92,6 +92,9 @@ async def test_a_receiver_that_kept_failing_is_failing_still_after_a_restart(sto
     (pager,) = [each for each in story.alerting.plan().receivers if each.name == "pager"]
     assert pager.integrations[0].reached.failures > 0
     assert pager.integrations[0].reached.last_error == answer.detail
+    (trouble,) = failing_receivers(story.alerting.plan().receivers)
+    where = "See alertmanager.yml, receiver pager, webhook_configs, entry 1"
+    assert trouble.description == f"It answered last: {answer.detail}. {where}"
     watch = SelfWatch("http://bb")
     watch.remember(story.alerting.firing())
     await _watch(story, watch, 10)
