@@ -97,6 +97,20 @@ async def test_the_way_of_an_alert_and_what_keeps_it_quiet_now(story: Story) -> 
     assert story.alerting.preview(other).ways[0].group_by == ("...",)
 
 
+async def test_a_way_names_the_routes_it_takes_where_siblings_are_the_same(tmp_path: Path) -> None:
+    first = Route("pager", equal(job="web"), continue_=True)
+    again = Route("pager", equal(job="web"), routes=(CRITICAL,))
+    settings = config(Route("team", routes=(first, again)))
+    async with Story(tmp_path / "state.db", settings, {"pager": [Inbox()], "team": [Inbox()]}) as story:
+
+        def places(**labels: str) -> list[tuple[int, ...] | None]:
+            return [way.places for way in story.alerting.preview(Labels.of(labels)).ways]
+
+        assert places(job="web", severity="critical") == [(0,), (1, 0)]
+        assert places(job="web") == [(0,), (1,)]
+        assert places(job="db") == [()]
+
+
 async def test_every_decision_has_its_words(story: Story) -> None:
     await story.fire(story.alert("Down"), story.alert("Slow", severity="critical"))
     await story.pass_time(2 * MINUTE)

@@ -6,6 +6,7 @@ Reads the core, changes nothing; the time is an argument.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -21,10 +22,12 @@ class Way(Struct, frozen=True):
     """One route at which the alert ends up.
 
     path:     the matchers of every route from the root down
+    places:   which child leads on, from the root down; None of a route beside the tree
     group_by: `...` stands for all labels
     """
 
     path: tuple[str, ...]
+    places: tuple[int, ...] | None
     receiver: str
     integrations: tuple[str, ...]
     group_by: tuple[str, ...]
@@ -72,12 +75,21 @@ def _paths(node: Node, labels: Mapping[str, str], above: tuple[Node, ...]) -> It
         yield here
 
 
+def _places(path: tuple[Node, ...]) -> tuple[int, ...]:
+    """By identity: siblings may be the same in everything."""
+    return tuple(
+        next(place for place, child in enumerate(above.children) if child is below)
+        for above, below in pairwise(path)
+    )
+
+
 def _way(core: Core, path: tuple[Node, ...], labels: Labels, now_ms: int) -> Way:
     node = path[-1]
     route = node.route
     own = group_labels(route, labels)
     return Way(
         path=tuple(matchers_text(each.route.matchers) for each in path),
+        places=_places(path) if path[0] is core.groups.root else None,
         receiver=route.receiver,
         integrations=tuple(each.name for each in core.ledger.integrations.get(route.receiver, ())),
         group_by=("...",) if route.group_by_all else tuple(route.group_by),

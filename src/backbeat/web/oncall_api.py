@@ -136,6 +136,7 @@ def _labels_of(events: list[Event], fingerprint: str) -> dict[str, str]:
 def _way(way: Way) -> dict[str, Any]:
     return {
         "path": list(way.path),
+        "places": None if way.places is None else list(way.places),
         "receiver": way.receiver,
         "integrations": list(way.integrations),
         "groupBy": list(way.group_by),

@@ -194,6 +194,8 @@ export function testReceiver(name: string): Promise<{ integration: string; ok: b
 
 export interface WayOut {
   path: string[];
+  /** which child leads on, from the root down; null of a route beside the tree */
+  places: number[] | null;
   receiver: string;
   integrations: string[];
   groupBy: string[];

@@ -36,6 +36,7 @@ export interface Rule {
   lastEvaluation: string;
   state?: "pending" | "firing" | "inactive";
   duration?: number;
+  keepFiringFor?: number;
   labels?: LabelSet;
   annotations?: LabelSet;
   alerts?: RuleAlert[];

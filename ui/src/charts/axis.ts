@@ -27,6 +27,17 @@ export function axisTimes(splits: readonly number[], zone: string | undefined): 
   });
 }
 
+const CHARACTER_REM = 0.42;
+
+/** The texts with those left empty that would reach into the axis at the left or out of the picture; places and width in rem. */
+export function fitting(texts: readonly string[], places: readonly number[], width: number, left: number, right: number): string[] {
+  return texts.map((text, index) => {
+    const half = (text.length * CHARACTER_REM) / 2;
+    const at = places[index] ?? 0;
+    return at - half < -left || at + half > width + right ? "" : text;
+  });
+}
+
 /** A moment to the second, with its day. */
 export function cursorTime(seconds: number, zone: string | undefined): string {
   return formatter(zone, { ...DAY, ...CLOCK, second: "2-digit" }).format(new Date(seconds * 1000));

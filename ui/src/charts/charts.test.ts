@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { formatSeconds } from "../lib/format";
+import { fitting } from "./axis";
 import { csvOf } from "./export";
 import type { Lines } from "./lines";
 import { scaleOf } from "./marks";
@@ -48,4 +50,18 @@ test.each([
 ] as [string, number, number, "free" | "share" | "score", number][])("%s", (_, low, high, bounds, top) => {
   const thresholds = [{ value: 1, severity: "warning" as const }];
   expect(scaleOf(low, high, bounds === "share" ? [] : thresholds, bounds)[1]).toBeCloseTo(top);
+});
+
+test("a time that would touch the axis at the left or be cut off at the right has no name", () => {
+  expect(fitting(["22:00", "23:00", "00:00"], [0, 10, 19.9], 20, 0.33, 0.75)).toEqual(["", "23:00", ""]);
+  expect(fitting(["22:00", "23:00"], [0.8, 19.6], 20, 0.33, 0.75)).toEqual(["22:00", "23:00"]);
+});
+
+test.each([
+  [0.0009996, "1 ms"],
+  [0.000999, "999 µs"],
+  [0.99996, "1 s"],
+  [0.9, "900 ms"],
+])("%f s are %s", (seconds, words) => {
+  expect(formatSeconds(seconds)).toBe(words);
 });

@@ -80,6 +80,18 @@ function drawBands(plot: uPlot, marks: Marks, color: (severity: string) => strin
   });
 }
 
+/** A text that stays readable over lines. */
+function haloed(ctx: CanvasRenderingContext2D, text: string, x: number, y: number, paper: string): void {
+  ctx.save();
+  ctx.setLineDash([]);
+  ctx.lineJoin = "round";
+  ctx.lineWidth = 4 * devicePixelRatio;
+  ctx.strokeStyle = paper;
+  ctx.strokeText(text, x, y);
+  ctx.restore();
+  ctx.fillText(text, x, y);
+}
+
 export function drawOver(plot: uPlot, marks: Marks, colors: Ink, text: (value: number) => string): void {
   const { ctx, bbox } = plot;
   const pixel = devicePixelRatio;
@@ -97,7 +109,7 @@ export function drawOver(plot: uPlot, marks: Marks, colors: Ink, text: (value: n
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    if (y > bbox.top + colors.rem * pixel) ctx.fillText(`${severity} ${text(value)}`, bbox.left + bbox.width, y - 2 * pixel);
+    if (y > bbox.top + colors.rem * pixel) haloed(ctx, `${severity} ${text(value)}`, bbox.left + bbox.width, y - 2 * pixel, colors.card);
   }
   ctx.setLineDash([2 * pixel, 2 * pixel]);
   ctx.strokeStyle = ctx.fillStyle = colors.accent;

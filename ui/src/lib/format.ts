@@ -24,8 +24,9 @@ function scaled(value: number, base: number, units: readonly string[]): string {
 export function formatSeconds(value: number): string {
   const size = Math.abs(value);
   if (size === 0) return "0 s";
-  if (size < 0.001) return `${significant(value * 1e6)} µs`;
-  if (size < 1) return `${significant(value * 1e3)} ms`;
+  // Up to what is rounded to a thousand of the smaller unit.
+  if (size < 0.0009995) return `${significant(value * 1e6)} µs`;
+  if (size < 0.9995) return `${significant(value * 1e3)} ms`;
   if (size < 120) return `${significant(value)} s`;
   if (size < 7200) return `${significant(value / 60)} min`;
   return `${significant(value / 3600)} h`;

@@ -20,26 +20,17 @@ export function drawn(root: RouteNode): DrawnNode[] {
   return found;
 }
 
-/** The nodes that lie on a way, by identity; of siblings with the same matchers the first that leads on. */
-export function onWay(root: RouteNode, ways: readonly Pick<WayOut, "path" | "receiver">[]): { passed: Set<string>; ends: Set<string> } {
+/** The nodes that lie on a way, by identity, and those at which one ends. */
+export function onWay(ways: readonly Pick<WayOut, "places">[]): { passed: Set<string>; ends: Set<string> } {
   const [passed, ends] = [new Set<string>(), new Set<string>()];
-  for (const { path, receiver } of ways) {
-    const found = follow(root, path, receiver, "0");
-    found?.forEach((id) => passed.add(id));
-    const last = found?.at(-1);
-    if (last) ends.add(last);
+  for (const { places } of ways) {
+    if (!places) continue;
+    let id = "0";
+    passed.add(id);
+    for (const place of places) passed.add((id = `${id}.${place}`));
+    ends.add(id);
   }
   return { passed, ends };
-}
-
-function follow(node: RouteNode, path: readonly string[], receiver: string, id: string): string[] | null {
-  if (node.matchers !== path[0]) return null;
-  if (path.length === 1) return node.receiver === receiver ? [id] : null;
-  for (const [index, child] of node.routes.entries()) {
-    const rest = follow(child, path.slice(1), receiver, `${id}.${index}`);
-    if (rest) return [id, ...rest];
-  }
-  return null;
 }
 
 export function times(node: Pick<RouteNode, "groupWaitMs" | "groupIntervalMs" | "repeatIntervalMs">): string {

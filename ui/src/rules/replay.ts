@@ -1,4 +1,4 @@
-// When a rule would have fired: its expression over time, `for` applied, joined over all series.
+// When a rule would have fired: its expression at each evaluation, `for` and `keep_firing_for` applied, joined over all series.
 
 import type { ExplainedNode } from "../api/explain";
 import type { MatrixSeries } from "../api/types";
@@ -39,20 +39,54 @@ export interface Span {
   toS: number;
 }
 
-/** The state of a rule over time, the graver one where series differ: what its expression gives, held for `forS`. */
-export function replayed(series: readonly MatrixSeries[], forS: number, stepS: number): Span[] {
+/** What a rule is evaluated by, in s. */
+export interface Terms {
+  forS: number;
+  keepFiringForS: number;
+}
+
+/** The moments at which a rule is evaluated in a window; `every` of them where all would be too many to ask for. */
+export interface Evaluations {
+  startS: number;
+  endS: number;
+  stepS: number;
+  every: number;
+}
+
+const MOST_EVALUATIONS = 10_000;
+
+/** Evaluations come at `lastS` and every `intervalS` before and after it. */
+export function evaluationsIn(fromS: number, toS: number, intervalS: number, lastS: number): Evaluations {
+  const every = Math.max(1, Math.ceil((toS - fromS) / intervalS / MOST_EVALUATIONS));
+  const stepS = intervalS * every;
+  const endS = lastS + Math.floor((toS - lastS) / stepS) * stepS;
+  return { startS: endS - Math.floor((endS - fromS) / stepS) * stepS, endS, stepS, every };
+}
+
+/** The state of a rule over time, the graver one where series differ: what its expression gave at each evaluation. */
+export function replayed(series: readonly MatrixSeries[], terms: Terms, { startS, endS, stepS }: Evaluations): Span[] {
   const states = new Map<number, Span["state"]>();
   for (const { values } of series) {
-    let [since, before] = [NaN, NaN];
-    for (const [time] of values) {
-      // A gap of more than a step is an evaluation that gave nothing, and begins anew.
-      if (!(time - before <= stepS * 1.5)) since = time;
-      before = time;
-      if (time - since >= forS) states.set(time, "firing");
-      else if (!states.has(time)) states.set(time, "pending");
+    const seen = new Set(values.map(([time]) => Math.round((time - startS) / stepS)));
+    let [began, keptSince, state]: [number, number | null, Span["state"] | null] = [0, null, null];
+    for (let turn = 0, time = startS; time <= endS + stepS / 2; turn += 1, time = startS + turn * stepS) {
+      if (seen.has(turn)) {
+        if (state === null) [began, state] = [time, "pending"];
+        keptSince = null;
+        if (time - began >= terms.forS) state = "firing";
+      } else if (state === "firing") {
+        keptSince ??= time;
+        if (time - keptSince >= terms.keepFiringForS) [state, keptSince] = [null, null];
+      } else state = null;
+      if (state && states.get(time) !== "firing") states.set(time, state);
     }
   }
   return joinedSpans(states, stepS);
+}
+
+/** What of the spans lies after a moment. */
+export function since(spans: readonly Span[], fromS: number): Span[] {
+  return spans.filter((span) => span.toS > fromS).map((span) => ({ ...span, fromS: Math.max(span.fromS, fromS) }));
 }
 
 /** The state that a rule had: of ALERTS, whose series have `alertstate`. */

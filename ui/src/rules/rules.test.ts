@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ExplainedNode } from "../api/explain";
 import type { RuleGroup } from "../api/types";
-import { happened, replayed, spanWords, thresholdOf } from "./replay";
+import { evaluationsIn, happened, replayed, spanWords, thresholdOf } from "./replay";
 import { chosenRules, recordedBy } from "./shown";
 
 const leaf = (rule: string, text: string, kind = "call", ...children: ExplainedNode[]): ExplainedNode => {
@@ -30,18 +30,31 @@ describe("the threshold of a rule", () => {
 const at = (metric: Record<string, string>, ...times: number[]) => ({ metric, values: times.map((time): [number, string] => [time, "1"]) });
 
 describe("when it would have fired", () => {
+  const turns = { startS: 0, endS: 60, stepS: 10, every: 1 };
+  const held = { forS: 20, keepFiringForS: 0 };
   test("pending until `for` has passed, then firing", () => {
-    expect(replayed([at({}, 0, 10, 20, 30)], 20, 10)).toEqual([
+    expect(replayed([at({}, 0, 10, 20, 30)], held, turns)).toEqual([
       { state: "pending", fromS: 0, toS: 20 },
       { state: "firing", fromS: 20, toS: 40 },
     ]);
   });
   test("a gap begins anew, the graver of two series counts", () => {
-    expect(replayed([at({ a: "1" }, 0, 10, 30, 40), at({ a: "2" }, 10, 20, 30)], 20, 10)).toEqual([
+    expect(replayed([at({ a: "1" }, 0, 10, 30, 40), at({ a: "2" }, 10, 20, 30)], held, turns)).toEqual([
       { state: "pending", fromS: 0, toS: 30 },
       { state: "firing", fromS: 30, toS: 40 },
       { state: "pending", fromS: 40, toS: 50 },
     ]);
+  });
+  test("`keep_firing_for` begins when the condition ends, and anew when it held again", () => {
+    const kept = { forS: 0, keepFiringForS: 20 };
+    expect(replayed([at({}, 0, 20)], kept, turns)).toEqual([{ state: "firing", fromS: 0, toS: 50 }]);
+    expect(replayed([at({}, 0)], kept, turns)).toEqual([{ state: "firing", fromS: 0, toS: 30 }]);
+    // What is only pending is not kept.
+    expect(replayed([at({}, 0)], { forS: 20, keepFiringForS: 20 }, turns)).toEqual([{ state: "pending", fromS: 0, toS: 10 }]);
+  });
+  test("a rule is evaluated at its own moments; where these are too many, at some of them", () => {
+    expect(evaluationsIn(100, 200, 15, 1007)).toEqual({ startS: 107, endS: 197, stepS: 15, every: 1 });
+    expect(evaluationsIn(0, 864_000, 15, 5)).toMatchObject({ stepS: 90, every: 6 });
   });
   test("what happened is read from ALERTS", () => {
     const series = [at({ alertstate: "pending" }, 0, 10), at({ alertstate: "firing" }, 10, 20)];
