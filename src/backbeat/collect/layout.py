@@ -96,9 +96,10 @@ class Layout:
         wrong = np.where(shape.numbered, rest < 1, rest != 0)
         words = tuple(group.words(body) for group in self._groups)
         for group, own, known in zip(self._groups, words, self._words, strict=True):
-            differs = np.flatnonzero(own != known)
-            if len(differs):
-                wrong[group.lines[differs * len(group.lines) // len(own)]] = True
+            differing = own != known
+            if differing.any():
+                differs = np.flatnonzero(differing)
+                wrong[group.lines(differs * min(group.size, 8) // group.size)] = True
         if self._has_odd:
             wrong |= shape.odd
         plain = self._plain[~wrong[self._plain]] if wrong.any() else self._plain
@@ -144,13 +145,16 @@ class _Group:
         counts = -(-fixed // size)
         firsts = np.cumsum(counts) - counts
         within = (np.arange(counts.sum()) - np.repeat(firsts, counts)) * size
-        self.lines: Int32s = np.repeat(members, counts).astype(np.int32)
-        """(words,)"""
+        self._members, self._counts = members, counts
         self._offsets: Int32s = np.minimum(within, np.repeat(fixed, counts) - size).astype(np.int32)
+
+    def lines(self, words: Int64s) -> Int64s:
+        """The lines that these words are of."""
+        return self._members[np.searchsorted(np.cumsum(self._counts), words, side="right")]
 
     def words(self, body: Body) -> Words:
         size, content = self.size, body.content
-        places = body.starts[self.lines]
+        places = np.repeat(body.starts[self._members], self._counts)
         places += self._offsets
         # A line that became shorter leads past the end.
         np.minimum(places, len(content) - size, out=places)
