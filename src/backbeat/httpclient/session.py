@@ -34,6 +34,7 @@ from backbeat.httpclient.tls import tls_context
 _KEPT_S = 300.0
 """longer than the usual scrape intervals"""
 _SWEEP_S = 60.0
+_FAREWELL_S = 1.0
 _NEXT_ADDRESS_S = 0.25
 """RFC 8305: how long one address of a host may take before the next is tried beside it"""
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -94,7 +95,7 @@ class Session:
         self._idle.clear()
         ending = [each.lost for each in self._open if each.transport.is_closing()]
         if ending:
-            await asyncio.wait(ending)
+            await asyncio.wait(ending, timeout=_FAREWELL_S)
 
     @asynccontextmanager
     async def request(

@@ -159,17 +159,20 @@ class Head:
         key = columns.tobytes()
         found = cohort.layout(key)
         if found is None:
-            for column in columns[cohort.ids[columns] < 0].tolist():
-                self._wake(cohort, column)
             ids = cohort.ids[columns]
+            if ids.min() < 0:
+                for column in columns[ids < 0].tolist():
+                    self._wake(cohort, column)
+                ids = cohort.ids[columns]
             found = Layout(0, self._own_columns(cohort, columns, ids), ids, key)
             cohort.add_layout(found)
         return found
 
     def _own_columns(self, cohort: HeadCohort, columns: Int32s, ids: Int32s) -> Int32s:
         """The columns under which these series are found: one each, whatever the caller calls them."""
-        own = np.where(self.table.place_cohort[ids] == cohort.number, self.table.place_column[ids], columns)
-        for each in np.flatnonzero(self.table.place_cohort[ids] != cohort.number).tolist():
+        elsewhere = self.table.place_cohort[ids] != cohort.number
+        own = np.where(elsewhere, columns, self.table.place_column[ids])
+        for each in np.flatnonzero(elsewhere).tolist():
             places = self.table.places(int(ids[each]))
             own[each] = next(column for at, column in places if at == cohort.number)
         return own
