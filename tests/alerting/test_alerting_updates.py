@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from alert_story import SECOND, Inbox, Story, config
-from msgspec import Struct, field
+from msgspec import field
 
 from backbeat.config.alertmanager import Route
 from backbeat.model.alerts import Delivery, Notification
 from backbeat.model.labels import Labels
 
 
-class Slow(Struct, Inbox):
+class Slow(Inbox):
     """Takes nothing until the gate is open; then says where the message stands, as Slack does."""
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
