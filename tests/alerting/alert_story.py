@@ -164,3 +164,11 @@ class Story:
         self._sent_ms = self.now_ms
         again = [replace(alert, ends_at_ms=self.now_ms + 4 * MINUTE) for alert in self.firing.values()]
         await self.alerting.receive(again)
+
+
+TEAM = Route("team", group_by=("alertname",), group_wait_ms=30 * SECOND, group_interval_ms=5 * MINUTE)
+
+
+def story(tmp_path: Path, route: Route = TEAM, *inboxes: Inbox, **settings) -> tuple[Story, Inbox]:
+    inboxes = inboxes or (Inbox(),)
+    return Story(tmp_path / "state.db", config(route, **settings), {route.receiver: inboxes}), inboxes[0]
