@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
+from peer_differences import unlike
 from peer_stage import (
     OURS,
     THEIRS,
@@ -22,7 +23,6 @@ from peer_stage import (
     alertmanager_binary,
     alertmanager_version,
     free_port,
-    unlike,
 )
 
 from backbeat.model.clock import now_ms

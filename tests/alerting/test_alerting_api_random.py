@@ -26,6 +26,7 @@ from typing import Any
 import aiohttp
 import pytest
 from api_requests import NOBODY, Ask, requests
+from peer_differences import unlike
 from peer_stage import (
     NEWEST,
     OURS,
@@ -35,7 +36,6 @@ from peer_stage import (
     Timeline,
     alertmanager_binary,
     alertmanager_version,
-    unlike,
 )
 from yarl import URL
 

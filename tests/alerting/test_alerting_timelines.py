@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from peer_stage import Play, Side, Timeline, alertmanager_binary, differences
+from peer_differences import differences
+from peer_stage import Play, Side, Timeline, alertmanager_binary
 from peer_timelines import BEFORE_RELOAD, END_S, RELOAD_S, RELOADED, RESTART_S, RESTARTED, TIMELINES
 
 # Played in real time, and up to three times over, on a machine that may be busy.
