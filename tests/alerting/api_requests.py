@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 SCENARIO = "api"
@@ -71,8 +72,7 @@ _FILTERS = (
 _CLASSIC_FILTERS = ('{0}="{1}"', '{0}!="{1}"', '{0}=~"{1}"', '{0}!~"{1}"', "{0}", "={1}", "{0}=~(")
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """body None: none is sent. `{silence:N}` in a path or body stands for the id of the Nth silence made."""
 
     method: str
