@@ -14,6 +14,24 @@ export function offsetOf(key: string | null): number {
   return COMPARISONS.find((one) => one.key === key)?.offsetS ?? 0;
 }
 
+/** Of earlier lines those that are drawn now as well, so that each has a line to stand beside. */
+export function twins(earlierLines: Lines, now: Lines): Lines {
+  const keys = new Set(now.lines.map((line) => line.key));
+  return { ...earlierLines, lines: earlierLines.lines.filter((line) => keys.has(line.key)) };
+}
+
+/** What an only line of a query was at the earlier moment that stands for `atS`; null where there are several, or none. */
+export function valueBefore(earlierLines: Lines, query: number, atS: number): number | null {
+  const [only, ...more] = earlierLines.lines.filter((line) => line.query === query);
+  if (!only || more.length) return null;
+  return only.values[earlierLines.times.findLastIndex((time) => time <= atS)] ?? null;
+}
+
+/** `yesterday`. */
+export function wordOf(offsetS: number): string {
+  return COMPARISONS.find((one) => one.offsetS === offsetS)?.title ?? "before";
+}
+
 /** Lines of `offsetS` before the window, moved into it. Raises ApiError. */
 export async function earlier(
   queries: readonly Query[],
