@@ -138,3 +138,24 @@ def test_a_late_sample_of_a_series_that_only_a_block_has(tmp_path: Path) -> None
     (block,) = storage.select(parse_selector("x_total"), 0, START)
     assert block.times.tolist() == sorted(moments)
     storage.close()
+
+
+def test_resets_of_a_cohort_that_fits_no_sheet_are_not_those_of_the_next(tmp_path: Path) -> None:
+    storage = open_storage(tmp_path, StorageOptions(), lambda: 0)
+    falling = [Labels.of(__name__="x_total", n=str(number)) for number in range(2)]
+    rising = [Labels.of(__name__="x_total", n=str(number)) for number in range(2, 4)]
+    first, second = storage.cohort("scrape/falling"), storage.cohort("scrape/rising")
+    for at in range(1, 7):
+        first.append(at * SECOND, first.columns(falling), np.full(2, 10.0 - at))
+    storage.flush()
+    # A gap, behind resets that the sheet has noted already.
+    first.append(7 * SECOND, first.columns(falling[:1]), np.full(1, 50.0))
+    for at in range(1, 9):
+        second.append(at * SECOND, second.columns(rising), np.full(2, float(at)))
+    query = "resets(x_total[10s])"
+    for _ in range(2):
+        answer = Engine(storage).instant(query, 9 * SECOND)
+        assert isinstance(answer.value, Matrix)
+        resets = dict(zip(answer.value.labels, answer.value.values[:, 0].tolist(), strict=True))
+        assert [resets[Labels.of(n=str(number))] for number in range(4)] == [5, 5, 0, 0]
+    storage.close()

@@ -216,9 +216,13 @@ def _check_oauth2(section: Section) -> None:
 
 
 def _check_proxy(section: Section) -> None:
-    scheme = section.get("proxy_url", "").partition("://")[0].lower()
-    if scheme and scheme not in ("http", "https"):
+    url = section.get("proxy_url", "")
+    scheme, found, _ = url.partition("://")
+    if found and scheme.lower() not in ("http", "https"):
         section.error("proxy_url", f"found a {scheme} proxy, expected a proxy with http:// or https://")
+    elif url and not found:
+        # The peers start with it, and say so at the first connection.
+        section.warn("proxy_url", f"found {url!r}, expected http://HOST:PORT; no connection will come about")
     if section.has("proxy_connect_header") and not (
         section.has("proxy_from_environment") or section.has("proxy_url")
     ):

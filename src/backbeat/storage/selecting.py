@@ -30,8 +30,7 @@ from backbeat.storage.sheets import Arrival, GrowingSheet
 _FOREVER = 2**63 - 1
 _SLACK_MS = 30 * 60_000
 """A first read begins at a multiple of this, so that a slightly earlier start needs no second one."""
-
-
+_MOST_LOOKS = 3
 _FEW_COHORTS = 64
 """of which taking over the newest rows takes no time worth speaking of"""
 
@@ -119,9 +118,11 @@ class Selector:
         with kept.lock:
             before = kept.size_bytes
             try:
-                looks = self._renew(kept, wanted, start_ms)
+                looks = self._renew_as_of_one_moment(kept, wanted, start_ms)
             except _TooLarge:
                 self._kept.forget(wanted)
+                looks = None
+            if looks is None:
                 return list(assemble(self.parts(wanted, start_ms, end_ms)))
             if (size := kept.size_bytes) != before:
                 self._kept.put(wanted, kept, size)
@@ -164,6 +165,19 @@ class Selector:
                 kept = _Kept()
                 self._kept.put(wanted, kept, kept.size_bytes)
             return kept
+
+    def _renew_as_of_one_moment(
+        self, kept: _Kept, wanted: tuple[Matcher, ...], start_ms: int
+    ) -> list[Look] | None:
+        """`_renew`, with nothing moved from memory to a block between the looks at either. Raises _TooLarge.
+
+        None: it was moved each time. A block is served before its samples leave memory, so the version tells.
+        """
+        for _ in range(_MOST_LOOKS):
+            looks = self._renew(kept, wanted, start_ms)
+            if kept.blocks_version == self._blocks.version:
+                return looks
+        return None
 
     def _renew(self, kept: _Kept, wanted: tuple[Matcher, ...], start_ms: int) -> list[Look]:
         """Make what is kept reach from `start_ms` to now; returns the cohorts that are not in the sheet.

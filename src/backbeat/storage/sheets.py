@@ -80,6 +80,8 @@ class GrowingSheet:
             ):
                 self.members[one.placed.cohort.name] = member
                 self._used_rows, self._used_places = rows.stop, member.place + 1
+            else:
+                self._forget_falls_from(rows.start)
         self._order = self._last = None
 
     def drop(self, names: Collection[str]) -> None:
@@ -177,6 +179,12 @@ class GrowingSheet:
             self._fall_rows = np.append(self._fall_rows, rows + member.rows.start)
             self._fall_columns = np.append(self._fall_columns, columns + begin)
             self._falls = None
+
+    def _forget_falls_from(self, row: int) -> None:
+        """What was noted of rows that the next cohort gets."""
+        kept = self._fall_rows < row
+        self._fall_rows, self._fall_columns = self._fall_rows[kept], self._fall_columns[kept]
+        self._falls = None
 
     def _flat_falls(self) -> Int64s:
         if self._falls is None:
