@@ -196,3 +196,22 @@ def test_what_depends_on_later_samples_or_on_the_range_is_never_remembered(
     again = engine.range(query, START, START + 60_000, 10 * SECOND)
     assert again.samples_read == first.samples_read > 0
     storage.close()
+
+
+def test_what_info_reads_beside_its_arguments_is_not_remembered_too_long(tmp_path: Path) -> None:
+    storage = open_storage(tmp_path / "data", StorageOptions(), lambda: START)
+    engine = Engine(storage, watched=storage)
+    query = "sum by (version) (info(requests_total))"
+    target = {"instance": "a", "job": "web"}
+    series = [Labels.of({"__name__": name, **target}) for name in ("requests_total", "target_info")]
+    series[1] = Labels.of({**dict(series[1]), "version": "1"})
+    versions = []
+    # So long ago that it does not count, but the series is known.
+    storage.append_samples(series[1:], np.array([START - 600 * SECOND]), np.ones(1))
+    for each in series:
+        storage.append_samples([each], np.array([START]), np.ones(1))
+        value = engine.instant(query, START).value
+        assert isinstance(value, Matrix)
+        versions += [labels.get("version") for labels in value.labels]
+    assert versions == ["", "1"]
+    storage.close()

@@ -107,6 +107,30 @@ async def test_what_nobody_watches_is_not_evaluated() -> None:
     assert len(querier.asked) == before
 
 
+async def test_a_page_that_leaves_while_it_waits_for_anothers_answer_stops_only_itself() -> None:
+    clock, answered = Clock(100_000, 130_000), asyncio.Event()
+
+    class SlowQuerier(CountingQuerier):
+        async def instant(self, expr: str, at_ms: int, **more: object) -> Answer:
+            await answered.wait()
+            return await super().instant(expr, at_ms, **more)
+
+    querier = SlowQuerier()
+    feeds = PanelFeeds(querier, clock.now, clock.sleep)  # type: ignore[arg-type]
+    stays, leaves = Watch(("up",), 5_000), Watch(("up", "down"), 5_000)
+    heard: list[bytes] = []
+    feeds.join(stays, heard.append)
+    await asyncio.sleep(0)
+    feeds.join(leaves, print)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    feeds.leave(leaves, print)
+    await asyncio.sleep(0)
+    answered.set()
+    await until(lambda: len(heard) >= 3)
+    await feeds.close()
+
+
 async def test_a_tick_is_evaluated_once_its_samples_can_have_landed() -> None:
     clock = Clock(100_001, 200_000)
     feeds = PanelFeeds(CountingQuerier(), clock.now, clock.sleep)  # type: ignore[arg-type]

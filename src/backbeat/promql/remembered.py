@@ -14,7 +14,8 @@ from collections.abc import Callable, Hashable, Sequence
 from msgspec import Struct
 
 from backbeat.model.cache import ByteCache
-from backbeat.model.matchers import Matcher
+from backbeat.model.labels import METRIC_NAME
+from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.promql.ast import (
     Aggregate,
     Binary,
@@ -39,6 +40,8 @@ _BUDGET_BYTES = 64 << 20
 _MOMENTS_BYTES = 8 << 20
 _MOST_STEPS = 11_000
 _DEPENDS_ON_ORDER = ("limitk",)
+_TARGET_INFO = (Matcher(METRIC_NAME, MatchOp.EQUAL, "target_info"),)
+"""what `info` reads beside its arguments"""
 
 
 class Named(Struct, frozen=True):
@@ -158,8 +161,9 @@ def _selectors(expr: Expr) -> set[tuple[Matcher, ...]]:
             return _selectors(inner) | (set() if more is None else _selectors(more))
         case Binary(_, left, right):
             return _selectors(left) | _selectors(right)
-        case Call(_, args):
-            return {matchers for arg in args for matchers in _selectors(arg)}
+        case Call(function, args):
+            own = {matchers for arg in args for matchers in _selectors(arg)}
+            return own | {_TARGET_INFO} if function == "info" else own
         case _:
             return set()
 

@@ -137,9 +137,12 @@ class Block:
         return result
 
     def _chunk(self, number: int) -> BlockChunk | None:
-        if number not in self._chunks:
-            self._chunks[number] = BlockChunk.load(self, self.index(), number)
-        return self._chunks[number]
+        try:
+            return self._chunks[number]
+        except KeyError:
+            # Not looked up again: another thread may forget all of them meanwhile.
+            chunk = self._chunks[number] = BlockChunk.load(self, self.index(), number)
+            return chunk
 
     def read(self, offset: int, length: int, crc: int, place: tuple[int, int]) -> bytes | None:
         """Bytes of the chunk file if they are whole; else they are reported and kept, once."""

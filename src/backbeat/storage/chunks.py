@@ -197,7 +197,9 @@ class RawChunk:
 
     def read(self, rows: Int32s, first: int, last: int) -> tuple[Float64s, Bools | None]:
         chosen = slice(first, last) if self._order is None else self._order[first:last]
-        return self._values[chosen].take(self._slots[rows], axis=1).T, self.presence(rows, first, last)
+        # Presence first: a cell that is filled meanwhile was no sample yet, whatever its value was.
+        present = self.presence(rows, first, last)
+        return self._values[chosen].take(self._slots[rows], axis=1).T, present
 
     def presence(self, rows: Int32s | None, first: int, last: int) -> Bools | None:
         if self._present is None:

@@ -174,6 +174,13 @@ class HeadCohort:
         each = [chunk.columns for chunk in self.chunks()]
         return np.unique(np.concatenate(each)).astype(np.int32) if each else np.empty(0, np.int32)
 
+    def columns_since(self, known: Sequence[HeadChunk], columns: Int32s) -> Int32s:
+        """Those of the columns that the open chunk holds, or one sealed after the known ones."""
+        held = (self._slot_of[columns] >= 0) & (self.open is not None)
+        for chunk in self.sealed[len(known) :]:
+            held |= np.isin(columns, chunk.columns)
+        return columns[held]
+
     def forget(self, columns: Int32s, labels: Sequence[Labels]) -> None:
         """The series of these columns left memory."""
         self.forgets += 1

@@ -93,17 +93,20 @@ def forget_idle_series(head: Head) -> int:
     table = head.table
     with head.lock:
         living = np.zeros(len(table.labels), np.bool_)
+        sealed = {number: cohort.sealed for number, cohort in head.cohorts.items()}
         for cohort in head.cohorts.values():
             numbers = cohort.ids[cohort.columns_with_samples()]
             living[numbers[numbers >= 0]] = True
         everyone = table.everyone()
         idle = everyone[~living[everyone]]
-        newest = table.newest[idle]
     for at in range(0, len(idle), _FORGET_AT_ONCE):
-        batch = slice(at, at + _FORGET_AT_ONCE)
+        batch = idle[at : at + _FORGET_AT_ONCE]
         with head.lock:
-            # Not those that had a sample meanwhile.
-            still_idle = idle[batch][table.newest[idle[batch]] == newest[batch]]
+            # Not those that had a sample meanwhile, be it a late one.
+            for each in head.placed(batch):
+                again = each.cohort.columns_since(sealed.get(each.cohort.number, ()), each.columns)
+                living[each.cohort.ids[again]] = True
+            still_idle = batch[~living[batch]]
             for placed in head.placed(still_idle):
                 placed.cohort.forget(placed.columns, placed.labels)
             table.retire(still_idle.tolist())

@@ -100,8 +100,10 @@ class Keeper:
             # Served from the block first, so that a select in between finds samples twice, not never.
             self._blocks.replace((), path)
             finish_cut(head, cut)
-            head.wal.define(records.cut_record(cut.segment, through_ms))
-            head.wal.append(b"")
+            with head.lock:
+                # A segment must not end between the write of a row and the note of where it was written.
+                head.wal.define(records.cut_record(cut.segment, through_ms))
+                head.wal.append(b"")
             head.wal.sync()
             self._cut_through = max(self._cut_through, through_ms)
             self.cuts += 1
@@ -222,8 +224,9 @@ class Keeper:
     def rewrite_definitions(self) -> None:
         """Replace the definition files by what is still needed. Raises OSError, StorageUnavailable."""
         head, wal = self._head, self._head.wal
+        wal.sync()
         with head.lock:
-            wal.begin_definitions()
+            number = wal.begin_definitions()
             cohorts = list(head.cohorts.values())
             kept_segments = [number for number, _ in wal.older_segments(wal.segment + 1)]
             oldest = min(kept_segments, default=wal.segment)
@@ -240,7 +243,7 @@ class Keeper:
                 series = [(first, head.labels_of(ids), head.table.keys[ids]) for first, ids in runs]
             content += [records.columns_record(cohort.number, *each) for each in series]
         content += self._kept_definitions(layouts)
-        files = wal.prepare_definitions(b"".join(content))
+        files = wal.prepare_definitions(number, b"".join(content))
         with head.lock:
             wal.replace_definitions(files)
         self._definitions_after = wal.definitions_bytes

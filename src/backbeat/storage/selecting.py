@@ -312,6 +312,7 @@ def _same_series(one: Placed | None, two: Placed | None) -> bool:
         and two is not None
         and one.cohort is two.cohort
         and np.array_equal(one.keys, two.keys)
+        and np.array_equal(one.columns, two.columns)
     )
 
 

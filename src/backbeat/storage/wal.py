@@ -170,13 +170,17 @@ class WriteAheadLog:
                 self._refuse(error)
         return self.segment
 
-    def begin_definitions(self) -> None:
-        """From now on remember definitions, for `replace_definitions`."""
-        self._journal = []
+    def begin_definitions(self) -> int:
+        """From now on remember definitions, for `replace_definitions`; returns the number of the new files.
 
-    def prepare_definitions(self, content: bytes) -> list[LogFile]:
-        """Durably write new definition files that nothing uses yet. Raises OSError, StorageUnavailable."""
+        Raises StorageUnavailable.
+        """
         number = self.roll()
+        self._journal = []
+        return number
+
+    def prepare_definitions(self, number: int, content: bytes) -> list[LogFile]:
+        """Durably write new definition files that nothing uses yet. Raises OSError."""
         files = []
         for suffix in (DEFINITIONS_SUFFIX, COPY_SUFFIX):
             path = self._path(number, suffix)
@@ -232,11 +236,12 @@ class WriteAheadLog:
         return files
 
     def _write_definitions(self) -> None:
-        if self._pending:
-            content = b"".join(self._pending)
+        # Another thread may define something while these are written: that is for the next time.
+        if count := len(self._pending):
+            content = b"".join(self._pending[:count])
             for file in self._definitions:
                 file.write(content)
-            self._pending.clear()
+            del self._pending[:count]
 
     def _make_writable(self) -> None:
         if self._lost_sync or any(file.torn for file in self._files()):

@@ -108,7 +108,8 @@ class PanelFeeds:
                 self._evaluations.pop((query, tick_ms), None)
                 known.set_result(b"")
                 raise
-        return await known or await self._evaluate(query, tick_ms)
+        # One page that leaves must not end what the others wait for.
+        return await asyncio.shield(known) or await self._evaluate(query, tick_ms)
 
     async def _evaluate(self, query: str, tick_ms: int) -> bytes:
         try:
