@@ -42,7 +42,7 @@ ROUTING = (
                     "group_by": ["team"],
                     "routes": [
                         {"matchers": ['severity="critical"'], "receiver": "/db pager", "continue": True},
-                        {"matchers": ['alertname=~"A|X"'], "receiver": "/db log", "group_wait": "2s"},
+                        {"matchers": ['alertname=~"A|X"'], "receiver": "/db log", "group_wait": "1500ms"},
                     ],
                 },
                 {"matchers": ['team=~"w.b"'], "routes": [{"matchers": ['env="dev"'], "receiver": "/dev"}]},
@@ -56,7 +56,7 @@ ROUTING = (
         {
             "routes": [
                 {"matchers": ['severity="critical"'], "receiver": "/a", "continue": True},
-                {"matchers": ['severity="critical"'], "receiver": "/b", "group_wait": "2s"},
+                {"matchers": ['severity="critical"'], "receiver": "/b", "group_wait": "1500ms"},
             ]
         },
         {"": hooks(), "/a": hooks(), "/b": hooks()},
