@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -214,4 +215,30 @@ def test_what_info_reads_beside_its_arguments_is_not_remembered_too_long(tmp_pat
         assert isinstance(value, Matrix)
         versions += [labels.get("version") for labels in value.labels]
     assert versions == ["", "1"]
+    storage.close()
+
+
+def test_a_sample_older_than_all_that_comes_as_a_query_begins_is_not_left_out_for_good(
+    tmp_path: Path,
+) -> None:
+    storage = open_storage(tmp_path / "data", StorageOptions(out_of_order_window_ms=600_000), lambda: START)
+    storage.append_samples(SERIES[:1], np.array([START]), np.ones(1))
+    older = [START - 100 * SECOND]
+
+    class Meanwhile:
+        """The storage, to which the older sample comes just before a query asks for a mark."""
+
+        def written_since(self, mark: int) -> tuple[int, int]:
+            while older:
+                storage.append_samples(SERIES[:1], np.array([older.pop()]), np.ones(1))
+            return storage.written_since(mark)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(storage, name)
+
+    engine = Engine(storage, watched=Meanwhile())  # type: ignore[arg-type]
+    for _ in range(2):
+        value = engine.range("sum(requests_total)", START - 200 * SECOND, START, 100 * SECOND).value
+        assert isinstance(value, Matrix)
+        assert value.present.tolist() == [[False, True, True]]
     storage.close()

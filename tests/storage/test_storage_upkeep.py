@@ -264,3 +264,23 @@ def test_a_forgotten_cohorts_rows_are_never_taken_for_another_cohorts(tmp_path: 
         str(first): [0],
         str(second): [21_000],
     }
+
+
+def test_a_target_that_was_away_is_read_whole_after_a_restart(tmp_path: Path, clock: Clock) -> None:
+    one, two = series(1), series(2)
+    storage = opened(tmp_path, clock)
+    before = storage.cohort("scrape/a")
+    before.append(START_MS - 3000, before.columns([one]), np.ones(1))
+    before.close()
+    storage.flush()
+    again = storage.cohort("scrape/a")
+    again.append(START_MS - 2000, again.columns([one, two])[:1], np.ones(1))
+    storage.close()
+    storage = opened(tmp_path, clock)
+    assert len(storage._head.cohorts) == 1, "what was forgotten stays forgotten"
+    everything(storage)
+    again = storage.cohort("scrape/a")
+    again.append(START_MS - 1000, again.columns([one, two]), np.ones(2))
+    times = {labels: sorted(own) for labels, own in everything(storage).items()}
+    assert times == {one: [START_MS - 3000, START_MS - 2000, START_MS - 1000], two: [START_MS - 1000]}
+    storage.close()

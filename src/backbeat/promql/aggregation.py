@@ -46,7 +46,7 @@ _MAX_INT64, _MIN_INT64 = 9.223372036854775807e18, -9.223372036854775808e18
 
 def aggregate(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
     """Steps before the oldest sample of all have no result, and are not computed."""
-    before = (ev.oldest_ms - grid.start_ms - 1) // grid.step_ms + 1
+    before = (ev.oldest_ms() - grid.start_ms - 1) // grid.step_ms + 1
     if before <= 0 or not _is_of_samples(node):
         return _aggregate(ev, node, grid)
     before = min(before, grid.size - 1)

@@ -186,7 +186,7 @@ class Engine:
             remembered=None,
             budget=Budget(self.limits.max_samples),
             lookback_ms=self.limits.lookback_ms if lookback_ms is None else lookback_ms,
-            oldest_ms=-(2**62) if self._watched is None else self._watched.oldest_ms,
+            oldest_ms=lambda: -(2**62) if self._watched is None else self._watched.oldest_ms,
         )
 
     @staticmethod

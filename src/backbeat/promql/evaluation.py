@@ -48,8 +48,8 @@ class Evaluation(Struct):
     notes: NoteTaker
     operators: Mapping[type, Operator]
     lookback_ms: int
-    oldest_ms: int
-    """no sample is older"""
+    oldest_ms: Callable[[], int]
+    """no sample is older, now: an older one may come before what is remembered is marked"""
     densities: Densities
     frames: Frames
     lists: LabelLists

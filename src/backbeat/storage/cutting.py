@@ -114,13 +114,15 @@ def forget_idle_series(head: Head) -> int:
         for cohort in list(head.cohorts.values()):
             over = cohort.closed or cohort.irregular
             if over and not cohort.sealed and (cohort.open is None or not cohort.open.count):
-                _forget_cohort(head, cohort)
+                forget_cohort(head, cohort)
     return len(idle)
 
 
-def _forget_cohort(head: Head, cohort: HeadCohort) -> None:
+def forget_cohort(head: Head, cohort: HeadCohort) -> None:
+    """Let go of a cohort without samples in memory. Call under the lock."""
     del head.cohorts[cohort.number]
-    del head.by_name[cohort.name]
+    if head.by_name.get(cohort.name) is cohort:
+        del head.by_name[cohort.name]
     cohort.is_gone = True
     numbers = cohort.ids[: cohort.width]
     head.table.remove_places(numbers[numbers >= 0].tolist(), cohort.number)

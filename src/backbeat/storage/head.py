@@ -330,7 +330,7 @@ def parts_of(
     for each, chunks in found:
         parts = [part for chunk in chunks if (part := _part(each, chunk, start_ms, end_ms)) is not None]
         if parts:
-            result[each.cohort.name] = parts
+            result.setdefault(each.cohort.name, []).extend(parts)
     return result
 
 

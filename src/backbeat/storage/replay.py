@@ -17,6 +17,7 @@ from msgspec import Struct, field
 from backbeat.model.arrays import Float64s, Int32s, Int64s
 from backbeat.storage import records
 from backbeat.storage.cohort import Layout
+from backbeat.storage.cutting import forget_cohort
 from backbeat.storage.deletion import delete_from_head
 from backbeat.storage.files import Quarantine
 from backbeat.storage.head import Head
@@ -88,7 +89,17 @@ def replay(directory: Path, head: Head, quarantine: Quarantine) -> ReplayReport:
                 delete_from_head(head, *records.read_delete(record.payload))
         _restore_batches(head, known)
         head.wal.segment = current
+    _let_go_of_replaced(head)
     return report
+
+
+def _let_go_of_replaced(head: Head) -> None:
+    """Of several cohorts with one name the last lives on: the others were forgotten before it was opened."""
+    for cohort in list(head.cohorts.values()):
+        if head.by_name[cohort.name] is not cohort:
+            cohort.closed = True
+            if cohort.oldest_ms() is None:
+                forget_cohort(head, cohort)
 
 
 def _read_definition(
