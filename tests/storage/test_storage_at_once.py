@@ -14,6 +14,7 @@ from storage_model import as_samples
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.storage import Storage, StorageOptions, cutting, open_storage, wal
+from backbeat.storage.block import UnreadableBlock
 from backbeat.storage.chunks import OpenChunk
 from backbeat.storage.cutting import forget_idle_series
 
@@ -134,4 +135,35 @@ def test_a_block_whose_index_is_forgotten_meanwhile_is_read_all_the_same(
 
     monkeypatch.setattr(block, "_chunks", Forgetful())
     assert list(as_samples(storage.select([], 0, NOW_MS))) == [ONE]
+    storage.close()
+
+
+def test_a_block_that_is_set_aside_takes_no_other_with_it(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(storage, ONE, 1000, 1.0)
+    storage.flush()
+    append(storage, TWO, 2000, 2.0)
+    (damaged,) = storage._blocks.blocks
+    lock, cuts = storage._blocks._lock, [storage.flush]
+
+    class Meanwhile:
+        """The lock of the blocks, which another thread gets first."""
+
+        def __enter__(self) -> None:
+            while cuts:
+                elsewhere(cuts.pop())
+            lock.acquire()
+
+        def __exit__(self, *error: object) -> None:
+            lock.release()
+
+    def parts(*asked: Any) -> Any:
+        monkeypatch.setattr(storage._blocks, "_lock", Meanwhile())
+        raise UnreadableBlock(damaged.path)
+
+    monkeypatch.setattr(damaged, "parts", parts)
+    for _ in range(2):
+        assert list(as_samples(storage.select([], 0, NOW_MS))) == [TWO]
+    assert not cuts
     storage.close()

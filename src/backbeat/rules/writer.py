@@ -59,6 +59,9 @@ class RuleWriter:
         appended = Appended()
         if series:
             appended = self._group.cohort.append(at_ms, self._columns_of(series), vector.values)
+        else:
+            # Storage gives columns up that are without samples for long.
+            self._columns = None
         if series != self.series:
             self._group.mark_stale(at_ms, set(self.series).difference(series))
             self.series = series

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -63,7 +63,7 @@ class BlockStore:
         """Serve the block at `path` instead of those, and delete them."""
         doomed = set(gone)
         fresh = [Block(path, self.quarantine)] if path is not None else []
-        self._set([block for block in self._blocks if block not in doomed] + fresh)
+        self._change(doomed, fresh)
         for block in doomed:
             try:
                 if block.has_unread_bytes:
@@ -79,7 +79,7 @@ class BlockStore:
             present = keys[np.isin(keys, block.index().keys)]
             if len(present):
                 block.tombstones.add(Tombstone(start_ms, end_ms, present))
-        self.version += 1
+        self._change((), ())
 
     def overlapping(self, start_ms: int, end_ms: int) -> list[Block]:
         return [
@@ -103,7 +103,7 @@ class BlockStore:
                     raise WorldFailure(
                         f"{block.path}: cannot be read ({error.strerror}); asking again later may help"
                     ) from error
-                self._set([each for each in self._blocks if each is not block])
+                self._change((block,), ())
                 self._set_aside(block.path, error)
                 continue
             self._note_use(block)
@@ -149,14 +149,16 @@ class BlockStore:
             # A crash came between writing a merged block and deleting what it was made of.
             if block.meta.id in replaced:
                 remove_directory(block.path)
-        self._set([block for block in found if block.meta.id not in replaced])
+        self._change((), [block for block in found if block.meta.id not in replaced])
 
     def _set_aside(self, path: Path, error: Exception) -> None:
         """Move a block that cannot be read at all out of the way, whole."""
         self.quarantine.move(path, f"{error}; the block is not served")
 
-    def _set(self, blocks: list[Block]) -> None:
+    def _change(self, gone: Collection[Block], fresh: Sequence[Block]) -> None:
+        """Serve other blocks, or other samples of the same ones. A query that finds damage does this too."""
         with self._lock:
+            blocks = [*(block for block in self._blocks if block not in gone), *fresh]
             self._blocks = tuple(sorted(blocks, key=lambda block: (block.meta.min_ms, block.name)))
             self.version += 1
             self.newest_ms = max((block.meta.max_ms for block in blocks), default=NEVER_MS)
