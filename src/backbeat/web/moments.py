@@ -8,13 +8,16 @@ from backbeat.web.params import BadParameter
 
 ZERO = "0001-01-01T00:00:00Z"
 _GO_ZERO = datetime(1, 1, 1, tzinfo=UTC)
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""RFC 3339 knows the years 1 to 9999; a sample may be older or newer."""
 
 
 def rfc3339(ms: int) -> str:
-    """`2026-01-02T03:04:05.678Z`; 0 is Go's zero time."""
+    """`2026-01-02T03:04:05.678Z`, the nearest that can be written; 0 is Go's zero time."""
     if ms == 0:
         return ZERO
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    written = min(max(ms, _FIRST_MS), _LAST_MS) / 1000
+    return datetime.fromtimestamp(written, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def rfc3339_short(ms: int) -> str:
