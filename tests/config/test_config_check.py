@@ -83,6 +83,16 @@ def test_other_files_of_a_directory_are_checked_or_left_alone(
     assert lines[-1] == "2 files, 0 findings, 1 warning"
 
 
+def test_a_main_file_that_is_no_yaml_is_the_only_finding(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it names is not known, so no rule file is said to be left out."""
+    code, lines = run(capsys, write(prometheus="rule_files: [", extra=HEAD + "  - {record: a, expr: 1}\n"))
+    assert code == 1
+    assert "is not YAML" in lines[0]
+    assert lines[-1] == "2 files, 1 finding"
+
+
 def test_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, lines = run(capsys, tmp_path / "x.yml", tmp_path)
     assert code == 1

@@ -52,15 +52,17 @@ def parsers() -> Parsers:
 
 def _check_directory(directory: Path, reader: Reader) -> None:
     """The configuration of a directory with its cross-references, then every other file in it."""
-    has_main = (directory / "prometheus.yml").exists()
-    if has_main:
+    main = directory / "prometheus.yml"
+    if main.exists():
         with suppress(ConfigErrors):  # its findings are the reader's own
             load_with(reader, directory)
+    # Of a file that is no YAML nobody knows what it names.
+    knows_names = main.exists() and read_file(main, Findings()) is not None
     files = sorted(each for each in directory.iterdir() if each.suffix in _SUFFIXES and each.is_file())
     for path in files:
         if path not in reader.read_paths:
             kind = _check_file(path, reader, named=False)
-            if kind is FileKind.RULES and has_main:
+            if kind is FileKind.RULES and knows_names:
                 message = (
                     "no entry of rule_files in prometheus.yml names this file: its rules are not evaluated"
                 )

@@ -250,7 +250,10 @@ def _existing(section: Section, name: str) -> str:
     """The path of a file field; a remark, or a mistake, where no file is there."""
     path = section.reading.join(section.get(name, ""))
     if path and section.reading.files_must_exist and not os.access(path, os.R_OK):
-        section.error(name, f"the file {path} is not there or cannot be read; make it readable for Backbeat")
+        section.error(
+            name,
+            f"the file {path} is not there or cannot be read; write it, or make it readable for Backbeat",
+        )
     elif path and not os.path.exists(path):
         section.warn(name, f"there is no file {path}; it must be there when it is needed")
     return path
