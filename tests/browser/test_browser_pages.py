@@ -97,7 +97,7 @@ def test_history_is_searched_by_label_and_kind(page: Page) -> None:
     events = page.get_by_test_id("history")
     expect(events).to_contain_text("sent to pager by webhook[0]: first notification")
     expect(events).not_to_contain_text("DiskFilling")
-    page.get_by_role("button", name="alerts", exact=True).click()
+    page.get_by_role("button", name="Alerts", exact=True).click()
     expect(events).to_contain_text("firing")
     expect(page).to_have_url(re.compile("kind=alerts"))
 
@@ -125,6 +125,19 @@ def test_a_rule_says_why_it_fails_and_when_it_would_have_fired(page: Page) -> No
     page.goto("/rules?name=DiskFull&range=15m")
     expect(page.locator("p", has_text="it would have fired")).to_contain_text("once")
     expect(page.get_by_label("DiskFull over the last day, fires > 95")).to_be_visible()
+
+
+def test_on_a_phone_a_group_of_rules_shows_what_fails_and_unfolds_the_rest(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/rules")
+    group = page.get_by_role("region", name="numbers")
+    rows = group.get_by_test_id("rule-row")
+    expect(rows).to_have_count(1)
+    expect(rows).to_have_attribute("data-name", "broken:ratio")
+    group.get_by_role("button", name="1 more rule").click()
+    expect(rows).to_have_count(2)
+    group.get_by_role("button", name="Show fewer").click()
+    expect(rows).to_have_count(1)
 
 
 def test_a_query_is_completed_marked_where_it_is_wrong_and_explained(page: Page) -> None:
@@ -155,7 +168,7 @@ def test_a_query_is_completed_marked_where_it_is_wrong_and_explained(page: Page)
 
 def test_a_target_that_is_down_says_so_in_plain_words(page: Page) -> None:
     page.goto("/targets")
-    page.get_by_role("button", name="down 1", exact=True).click()
+    page.get_by_role("button", name="Down 1", exact=True).click()
     down = page.get_by_test_id("target-row")
     expect(down).to_have_count(1)
     expect(down).to_contain_text("Nobody listens at")

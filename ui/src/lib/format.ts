@@ -21,6 +21,10 @@ function scaled(value: number, base: number, units: readonly string[]): string {
   return `${significant(rest)}${units[index] ?? ""}`;
 }
 
+export function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 export function formatSeconds(value: number): string {
   const size = Math.abs(value);
   if (size === 0) return "0 s";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ExplainedNode } from "../api/explain";
 import type { RuleGroup } from "../api/types";
 import { evaluationsIn, happened, replayed, spanWords, thresholdOf } from "./replay";
-import { chosenRules, recordedBy } from "./shown";
+import { chosenRules, isCalm, recordedBy } from "./shown";
 
 const leaf = (rule: string, text: string, kind = "call", ...children: ExplainedNode[]): ExplainedNode => {
   const start = rule.indexOf(text);
@@ -83,6 +83,7 @@ test("rules are chosen by words and state, and groups without any left out", () 
   expect(names("two", "")).toEqual(["c:d"]);
   expect(names("", "failing")).toEqual(["c:d"]);
   expect(names("", "firing")).toEqual(["Slow"]);
+  expect(groups.flatMap((group) => group.rules).filter(isCalm).map((one) => one.name)).toEqual(["a:b"]);
   expect(chosenRules(groups, "", "Slow", "")[0]?.rules[0]?.id).toBe("f;one;0");
 });
 

@@ -39,6 +39,11 @@ function isOf(rule: Rule, kind: string): boolean {
   return kind === "" || rule.state === kind;
 }
 
+/** Whether a rule asks for nobody: it works, and nothing fires or is pending. */
+export function isCalm(rule: Rule): boolean {
+  return rule.health !== "err" && rule.state !== "firing" && rule.state !== "pending";
+}
+
 export interface Recorded {
   count: number;
   min: number;
