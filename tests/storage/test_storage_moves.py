@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from storage_model import as_samples
 
+from backbeat.model.errors import WorldFailure
 from backbeat.model.labels import Labels
+from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.storage import Storage, StorageOptions, open_storage
 
 GAPPED, WHOLE = Labels.of(__name__="m", n="gapped"), Labels.of(__name__="m", n="whole")
@@ -79,3 +82,37 @@ def test_cuts_that_never_end_hide_nothing(storage: Storage, monkeypatch: pytest.
     append_and_cut()
     found = as_samples(storage.select([], 0, 2**60))
     assert len(found[GAPPED]) == written
+
+
+def test_a_query_that_failed_half_way_leaves_nothing_half_behind(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _append(storage, 1)
+    storage.flush()
+    _append(storage, 1 + ROWS)
+    whole = as_samples(storage.select([], 0, 2**60))
+    storage.delete_series([Matcher("n", MatchOp.EQUAL, "gapped")], ROWS, ROWS)
+    del whole[GAPPED][ROWS]
+    with monkeypatch.context() as broken:
+        broken.setattr(storage._blocks, "parts", Mock(side_effect=WorldFailure("no descriptor is free")))
+        with pytest.raises(WorldFailure):
+            storage.select([], 0, 2**60)
+    assert as_samples(storage.select([], 0, 2**60)) == whole
+
+
+def test_a_query_that_waited_for_one_that_was_too_large_finds_everything(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _append(storage, 1)
+    storage.flush()
+    _append(storage, 1 + ROWS)
+    whole = as_samples(storage.select([], 0, 2**60))
+    selector = storage._selector
+    waiting = selector._kept_of(())
+    storage.delete_series([Matcher("n", MatchOp.EQUAL, "gapped")], ROWS, ROWS)
+    del whole[GAPPED][ROWS]
+    with monkeypatch.context() as small:
+        small.setattr(selector, "_largest", 10)
+        assert as_samples(storage.select([], 0, 2**60)) == whole
+    monkeypatch.setattr(selector, "_kept_of", lambda wanted: waiting)
+    assert as_samples(storage.select([], 0, 2**60)) == whole

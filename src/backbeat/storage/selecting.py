@@ -83,6 +83,10 @@ class _Kept:
         self.blocks_version, self.from_ms = blocks_version, from_ms
         self.sheet, self.blocks, self.memory = GrowingSheet(), {}, {}
 
+    def forget(self) -> None:
+        """Nothing is kept: what is half renewed would be taken for whole by the next who gets the lock."""
+        self.begin_anew(-1, _FOREVER)
+
     @property
     def size_bytes(self) -> int:
         kept = sum(each.size_bytes for share in (self.blocks, self.memory) for each in share.values())
@@ -121,7 +125,11 @@ class Selector:
                 looks = self._renew_as_of_one_moment(kept, wanted, start_ms)
             except _TooLarge:
                 self._kept.forget(wanted)
+                kept.forget()
                 looks = None
+            except BaseException:
+                kept.forget()
+                raise
             if looks is None:
                 return list(assemble(self.parts(wanted, start_ms, end_ms)))
             if (size := kept.size_bytes) != before:
