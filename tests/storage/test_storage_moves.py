@@ -9,7 +9,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from storage_model import as_samples
+from storage_model import Samples, as_samples
 
 from backbeat.model.errors import WorldFailure
 from backbeat.model.labels import Labels
@@ -84,15 +84,21 @@ def test_cuts_that_never_end_hide_nothing(storage: Storage, monkeypatch: pytest.
     assert len(found[GAPPED]) == written
 
 
-def test_a_query_that_failed_half_way_leaves_nothing_half_behind(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _ask_and_change(storage: Storage) -> Samples:
+    """Have a selection kept, and the blocks changed so that it has to be renewed; returns what it finds then."""
     _append(storage, 1)
     storage.flush()
     _append(storage, 1 + ROWS)
     whole = as_samples(storage.select([], 0, 2**60))
     storage.delete_series([Matcher("n", MatchOp.EQUAL, "gapped")], ROWS, ROWS)
     del whole[GAPPED][ROWS]
+    return whole
+
+
+def test_a_query_that_failed_half_way_leaves_nothing_half_behind(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = _ask_and_change(storage)
     with monkeypatch.context() as broken:
         broken.setattr(storage._blocks, "parts", Mock(side_effect=WorldFailure("no descriptor is free")))
         with pytest.raises(WorldFailure):
@@ -103,14 +109,9 @@ def test_a_query_that_failed_half_way_leaves_nothing_half_behind(
 def test_a_query_that_waited_for_one_that_was_too_large_finds_everything(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _append(storage, 1)
-    storage.flush()
-    _append(storage, 1 + ROWS)
-    whole = as_samples(storage.select([], 0, 2**60))
+    whole = _ask_and_change(storage)
     selector = storage._selector
     waiting = selector._kept_of(())
-    storage.delete_series([Matcher("n", MatchOp.EQUAL, "gapped")], ROWS, ROWS)
-    del whole[GAPPED][ROWS]
     with monkeypatch.context() as small:
         small.setattr(selector, "_largest", 10)
         assert as_samples(storage.select([], 0, 2**60)) == whole
