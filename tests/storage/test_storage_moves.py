@@ -85,7 +85,7 @@ def test_cuts_that_never_end_hide_nothing(storage: Storage, monkeypatch: pytest.
 
 
 def _ask_and_change(storage: Storage) -> Samples:
-    """Have a selection kept, and the blocks changed so that it has to be renewed; returns what it finds then."""
+    """Have a selection kept, and the blocks changed so that it is renewed; returns what it finds then."""
     _append(storage, 1)
     storage.flush()
     _append(storage, 1 + ROWS)
