@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from backbeat.model.results import Answer, Matrix
 from backbeat.promql.engine import Engine
 from backbeat.promql.parser import parse_selector
 from backbeat.storage import StorageOptions, open_storage
+from backbeat.storage.tombstones import Tombstones
 from backbeat.storage.written import EVERYTHING, NOTHING_WRITTEN, Written
 
 SECOND = 1000
@@ -241,4 +243,25 @@ def test_a_sample_older_than_all_that_comes_as_a_query_begins_is_not_left_out_fo
         value = engine.range("sum(requests_total)", START - 200 * SECOND, START, 100 * SECOND).value
         assert isinstance(value, Matrix)
         assert value.present.tolist() == [[False, True, True]]
+    storage.close()
+
+
+def test_what_a_deletion_deleted_before_the_disk_refused_the_rest_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = open_storage(tmp_path / "data", StorageOptions(), lambda: START)
+    engine = Engine(storage, watched=storage)
+    query, start, step = "sum(requests_total)", START - 20 * SECOND, 10 * SECOND
+    for at_ms in (start, start + step, START):
+        storage.append_samples(SERIES[:2], np.full(2, at_ms), np.full(2, at_ms / SECOND))
+        if at_ms == start:
+            storage.flush()
+    engine.range(query, start, START, step)
+    monkeypatch.setattr(Tombstones, "add", Mock(side_effect=OSError("no space")))
+    with pytest.raises(OSError, match="no space"):
+        storage.delete_series(parse_selector('{instance="a"}'), start, START + 1)
+    _assert_equal(
+        engine.range(query, start, START, step), Engine(storage).range(query, start, START, step), query
+    )
+    assert sum(block.values.size for block in storage.select([], START, START)) == 1
     storage.close()

@@ -75,11 +75,13 @@ class BlockStore:
 
     def delete(self, keys: Keys, start_ms: int, end_ms: int) -> None:
         """Tombstones for these series. Raises OSError."""
-        for block in self.overlapping(start_ms, end_ms):
-            present = keys[np.isin(keys, block.index().keys)]
-            if len(present):
-                block.tombstones.add(Tombstone(start_ms, end_ms, present))
-        self._change((), ())
+        try:
+            for block in self.overlapping(start_ms, end_ms):
+                present = keys[np.isin(keys, block.index().keys)]
+                if len(present):
+                    block.tombstones.add(Tombstone(start_ms, end_ms, present))
+        finally:
+            self._change((), ())
 
     def overlapping(self, start_ms: int, end_ms: int) -> list[Block]:
         return [

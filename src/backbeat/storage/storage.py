@@ -151,10 +151,13 @@ class Storage:
             with self._head.lock:
                 self._head.wal.append(records.delete_record(start_ms, end_ms, keys))
                 delete_from_head(self._head, start_ms, end_ms, keys)
-            self._head.wal.sync()
-            self._blocks.delete(keys, start_ms, end_ms)
-            with self._head.lock:
-                self._head.written.note(start_ms)
+            try:
+                self._head.wal.sync()
+                self._blocks.delete(keys, start_ms, end_ms)
+            finally:
+                # Also where the disk refused the rest.
+                with self._head.lock:
+                    self._head.written.note(start_ms)
 
     def clean_tombstones(self) -> None:
         """Free the disk space of what was deleted. Raises OSError."""
