@@ -41,7 +41,7 @@ class MailServer(Struct):
     mails: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
     address: str = ""
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd calls it so
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         self.asked.append(address)
@@ -50,6 +50,7 @@ class MailServer(Struct):
         envelope.rcpt_tos.append(address)
         return "250 ok"
 
+    # aiosmtpd calls it so.
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         if self.at_close.startswith("250"):
             mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
@@ -83,7 +84,7 @@ def story(path: Path, server: MailServer, *to: str, send_resolved: bool = False)
             ("Subject", "{{ .Status }} {{ range .Alerts }}{{ .Labels.alertname }}{{ .Labels.i }} {{ end }}"),
         ),
     )
-    channel = EmailChannel(settings, Tools(None, Texts()))  # type: ignore[arg-type]
+    channel = EmailChannel(settings, Tools(None, Texts()))  # type: ignore[arg-type]  # mail needs no HTTP session
     return Story(path / "state.db", config(ROUTE), {"team": [channel]})
 
 

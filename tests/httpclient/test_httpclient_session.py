@@ -81,6 +81,7 @@ def answering(*parts: bytes, stay: bool = True) -> Serve:
 async def get(
     session: Session, url: URL, *, limit: int = LIMIT, cut: bool = False, **more: object
 ) -> tuple[int, bytes]:
+    # What more says is for each test to know.
     async with session.request("GET", url, CIMultiDict(), **more) as answer:  # type: ignore[arg-type]
         return answer.status, bytes(await answer.read(limit, cut=cut))
 
@@ -352,6 +353,7 @@ async def test_who_cannot_be_reached(unused_tcp_port: int) -> None:
     def refuse(_: object) -> None:
         raise PermissionError("not there")
 
+    # It returns no socket, for it never returns.
     async with Session() as session, Session(socket_factory=refuse) as strict:  # type: ignore[arg-type]
         with pytest.raises(ConnectError, match=rf"^connection refused: 127\.0\.0\.1:{unused_tcp_port}$"):
             await get(session, URL(f"http://127.0.0.1:{unused_tcp_port}/"))

@@ -44,6 +44,7 @@ def _messages() -> dict[str, Any]:
         for name, number, kind, type_name, repeated in fields:
             label = kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL
             entry = described.field.add(name=name, number=number, label=label)
+            # The stubs want an enum of their own for what is a number.
             entry.type = kind  # type: ignore[assignment]
             if type_name:
                 entry.type_name = f".backbeat.write.{type_name}"

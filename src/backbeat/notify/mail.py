@@ -8,9 +8,7 @@ threshold, then since when, then everything else.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -20,10 +18,9 @@ from backbeat.notify.links import dashboard_url, silence_url, web_url
 from backbeat.notify.measure import Measure, measure
 from backbeat.notify.texts import subject
 from backbeat.templating.functions.humanize import humanize_duration
+from backbeat.templating.pages import page
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
+_PAGE = Path(__file__).with_name("templates") / "mail.html.j2"
 _LIMIT = 50
 """alerts in a section; mail programs cut long mails off"""
 _SHOWN_APART = frozenset(
@@ -55,23 +52,9 @@ class Section(Struct, frozen=True):
     left_out: int
 
 
-@cache
-def _template() -> Template:
-    """The page, compiled when it is first needed: most starts need none."""
-    from jinja2 import Environment, FileSystemLoader
-
-    pages = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return pages.get_template("mail.html.j2")
-
-
 def html(message: Notification) -> str:
     sections = _sections(message)
-    return _template().render(
+    return page(_PAGE).render(
         title=subject(message),
         tone=sections[0].alerts[0].tone if sections else "resolved",
         headline=_headline(message),

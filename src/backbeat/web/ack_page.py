@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, unquote
 
 from starlette.requests import Request
@@ -18,12 +16,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from backbeat.alerting import Alerting, AlertView, BadLink, ExpiredLink, GroupView, UnknownAlert
+from backbeat.templating.pages import page
 from backbeat.web.bodies import MAX_BODY_BYTES
 from backbeat.web.ingest_api import read_body
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
+_PAGE = Path(__file__).with_name("templates") / "acknowledge.html.j2"
 _SHOWN = 20
 _COOKIE = "backbeat_name"
 _A_YEAR_S = 365 * 86_400
@@ -115,22 +112,8 @@ def _page(
         }
         for view in views
     ]
-    text = _template().render(title=title, words=words, alerts=alerts, shown=_SHOWN, name=name, asks=asks)
+    text = page(_PAGE).render(title=title, words=words, alerts=alerts, shown=_SHOWN, name=name, asks=asks)
     return HTMLResponse(text, status, headers={"cache-control": "no-store"})
-
-
-@cache
-def _template() -> Template:
-    """The page, compiled when it is first needed: most starts need none."""
-    from jinja2 import Environment, FileSystemLoader
-
-    pages = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return pages.get_template("acknowledge.html.j2")
 
 
 def _moment(ms: int) -> str:
