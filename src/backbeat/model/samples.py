@@ -59,10 +59,11 @@ class Sheet(Struct, frozen=True):
 
     labels: (series,)
     values: (rows, room) float64
-    rows:   (series,) row of `values`, ascending
+    begins: (series,) index into `values.ravel()` of the first cell of its row, ascending
     groups: (series,) the group of each series, ascending
     sizes:  (groups,) how many series each has
-    times:  (groups,) arrays of ms, each strictly increasing; may be empty
+    times:  (timestamps,) ms, group after group, strictly increasing inside a group
+    starts: (groups + 1,) index of each group's first timestamp in `times`
     firsts: (groups,) column of `values` of each group's first sample
     falls:  sorted indexes into `values.ravel()` of samples that are lower than the one before them
     stale:  groups that have a stale marker among their samples
@@ -70,36 +71,45 @@ class Sheet(Struct, frozen=True):
 
     labels: Sequence[Labels]
     values: Float64s
-    rows: Int64s
+    begins: Int64s
     groups: Int64s
-    sizes: Sequence[int]
-    times: Sequence[Int64s]
+    sizes: Int64s
+    times: Int64s
+    starts: Int64s
     firsts: Int64s
     falls: Int64s
     stale: frozenset[int]
 
     @property
+    def lengths(self) -> Int64s:
+        """(groups,) how many timestamps each has; may be 0."""
+        return self.starts[1:] - self.starts[:-1]
+
+    @property
     def series(self) -> int:
         """How many have a sample."""
-        return sum(size for size, times in zip(self.sizes, self.times, strict=True) if len(times))
+        return int(self.sizes[self.lengths > 0].sum())
 
     @property
     def samples(self) -> int:
-        return sum(size * len(times) for size, times in zip(self.sizes, self.times, strict=True))
+        return int(self.sizes @ self.lengths)
 
     def series_of(self, group: int) -> slice:
         """The places of a group's series."""
         first, last = self.groups.searchsorted((group, group + 1))
         return slice(int(first), int(last))
 
+    def times_of(self, group: int) -> Int64s:
+        return self.times[self.starts[group] : self.starts[group + 1]]
+
     def block(self, group: int) -> SampleBlock:
         """A copy of one group."""
-        own, times = self.series_of(group), self.times[group]
+        own, times = self.series_of(group), self.times_of(group)
         first = int(self.firsts[group])
-        row = int(self.rows[own.start])
+        row = int(self.begins[own.start]) // self.values.shape[1]
         cells = self.values[row : row + own.stop - own.start, first : first + len(times)]
         return SampleBlock(self.labels[own], times, np.ascontiguousarray(cells))
 
     def blocks(self) -> list[SampleBlock]:
         """A copy of every group that has samples."""
-        return [self.block(group) for group, times in enumerate(self.times) if len(times)]
+        return [self.block(group) for group in np.flatnonzero(self.lengths).tolist()]

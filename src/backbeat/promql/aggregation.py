@@ -24,6 +24,7 @@ from backbeat.promql.ast import (
 from backbeat.promql.evaluation import Evaluation, fail, unwrapped
 from backbeat.promql.kernels import aggregates
 from backbeat.promql.kernels.aggregates import Groups
+from backbeat.promql.kernels.presence import everywhere, is_everywhere
 from backbeat.promql.label_hash import sample_offset
 from backbeat.promql.names import is_label_name
 from backbeat.promql.range_functions import RANGE_FUNCTIONS
@@ -95,8 +96,8 @@ def _aggregate(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
 
 
 def _any(groups: Groups, present: Bools) -> Bools:
-    if present.all():
-        return np.ones((len(groups.starts), present.shape[1]), bool)
+    if is_everywhere(present):
+        return everywhere((len(groups.starts), present.shape[1]))
     return np.logical_or.reduceat(groups.sort(present), groups.starts, axis=0)
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 
 from backbeat.model import gotext
 from backbeat.model.arrays import Int64s
@@ -119,8 +119,8 @@ class Engine:
         """Evaluate at one moment. Raises QueryError."""
         plan = _plan(text)
         expr = plan.expr
-        ev = self._evaluation(text, Timing(at_ms, at_ms, 0, text), deadline, lookback_ms)
-        ev.names, ev.remembered = plan.names, self._remembered
+        ev = self._evaluation(plan, Timing(at_ms, at_ms, 0, text, plan.invariant), deadline, lookback_ms)
+        ev.remembered = self._remembered
         bare = unwrapped(expr)
         grid = Grid(at_ms, at_ms, 1)
         if isinstance(bare, StringLiteral):
@@ -148,7 +148,7 @@ class Engine:
         """
         plan = _plan(text)
         expr = plan.expr
-        type_ = value_type(expr)
+        type_ = plan.type_
         if type_ not in (ValueType.VECTOR, ValueType.SCALAR):
             raise BadQuery(
                 f'invalid expression type "{shown(type_)}" for range query, must be Scalar or instant Vector'
@@ -159,8 +159,8 @@ class Engine:
             )
         if end_ms < start_ms:
             raise BadQuery("end timestamp must not be before start time")
-        ev = self._evaluation(text, Timing(start_ms, end_ms, step_ms, text), deadline, lookback_ms)
-        ev.names = plan.names
+        timing = Timing(start_ms, end_ms, step_ms, text, plan.invariant)
+        ev = self._evaluation(plan, timing, deadline, lookback_ms)
         if not anew:
             ev.remembered = self._remembered
         if observer is not None:
@@ -169,7 +169,7 @@ class Engine:
             return self._answer(ev, _result(ev, expr, Grid(start_ms, end_ms, step_ms), in_order=True))
 
     def _evaluation(
-        self, text: str, timing: Timing, deadline: Deadline | None, lookback_ms: int | None
+        self, plan: _Plan, timing: Timing, deadline: Deadline | None, lookback_ms: int | None
     ) -> Evaluation:
         return Evaluation(
             queryable=self.queryable,
@@ -177,12 +177,12 @@ class Engine:
             limits=self.limits,
             dialect=self._dialect,
             deadline=deadline or self.deadline(),
-            notes=NoteTaker(text),
+            notes=NoteTaker(timing.query),
             operators=OPERATORS,
             densities=self._densities,
             frames=self._frames,
             lists=self._lists,
-            names={},
+            names=plan.names,
             remembered=None,
             budget=Budget(self.limits.max_samples),
             lookback_ms=self.limits.lookback_ms if lookback_ms is None else lookback_ms,
@@ -196,18 +196,21 @@ class Engine:
 
 
 class _Plan(Struct, frozen=True):
-    """A query's tree, which of its nodes can be remembered, and what it reads."""
+    """A query's tree and what follows from it alone: which of its nodes can be remembered, what it reads."""
 
     expr: Expr
+    type_: ValueType
     names: Mapping[int, Named]
     reads: Sequence[Read] | None
+    invariant: dict[int, tuple[bool, bool]] = field(default_factory=dict)
+    """filled by `Timing`"""
 
 
 @lru_cache(maxsize=1024)
 def _plan(text: str) -> _Plan:
     """Raises QueryError."""
     expr = parse(text)
-    return _Plan(expr, names(expr), reads(expr))
+    return _Plan(expr, value_type(expr), names(expr), reads(expr))
 
 
 def _result(ev: Evaluation, expr: Expr, grid: Grid, *, in_order: bool) -> Matrix | Scalar:
@@ -215,10 +218,12 @@ def _result(ev: Evaluation, expr: Expr, grid: Grid, *, in_order: bool) -> Matrix
     if not isinstance(value, Vector):
         return Scalar(grid.steps, np.ascontiguousarray(value))
     vector = remove_marked_names(value)
-    if not ev.lists.derive("differ", (vector.labels,), lambda: len(set(vector.labels)) == len(vector.labels)):
-        vector = merged(vector)
+    if len(vector.labels) > 1:
+        labels = vector.labels
+        if not ev.lists.derive("differ", (labels,), lambda: len(set(labels)) == len(labels)):
+            vector = merged(vector)
     vector = vector.without_empty()
-    if in_order:
+    if in_order and len(vector.labels) > 1:
         vector = _in_order(ev, vector)
     return Matrix(
         vector.labels,

@@ -127,7 +127,7 @@ class Evaluation(Struct):
         )
 
     def moments(self, when: FixedTime, grid: Grid) -> Int64s:
-        """When a selector looks at its data: the steps or its @, less its offset; (steps,) ms."""
+        """When a selector looks at its data: the steps or its @, less its offset; (steps,) ms, ascending."""
         steps = grid.steps if when.at_ms is None else np.full(grid.size, when.at_ms, np.int64)
         return steps - when.offset_ms if when.offset_ms else steps
 

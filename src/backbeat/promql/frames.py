@@ -39,10 +39,11 @@ class Frame:
         return edges(self.windows(self._columns), self._ends, self._range_ms)
 
     def is_of(self, columns: Columns, ends: Int64s) -> bool:
+        """All are as long as this one's."""
         return (
-            np.array_equal(self._columns.times, columns.times)
-            and np.array_equal(self._columns.starts, columns.starts)
-            and np.array_equal(self._ends, ends)
+            (self._ends is ends or bool((self._ends == ends).all()))
+            and bool((self._columns.times == columns.times).all())
+            and bool((self._columns.starts == columns.starts).all())
         )
 
     @property
@@ -61,10 +62,10 @@ class Frames:
         key = (
             len(columns.starts),
             len(times),
-            int(times[0]),
-            int(ends[0]),
+            times.item(0),
             len(ends),
-            int(ends[-1]),
+            ends.item(0),
+            ends.item(-1),
             range_ms,
         )
         frame = self._known.get(key)

@@ -63,7 +63,7 @@ def sample_times(
 def _select(
     ev: Evaluation, node: VectorSelector, at: Int64s, *, after_ms: int, with_stale: bool
 ) -> Selection:
-    first, last = int(at.min()), int(at.max())
+    first, last = at.item(0), at.item(-1)
     blocks = ev.queryable.read(node.matchers, first - ev.lookback_ms + 1, last + after_ms)
     chosen = selection(blocks, with_stale=with_stale, lists=ev.lists)
     ev.budget.read += chosen.samples
@@ -97,8 +97,7 @@ def assemble(chosen: Selection, grid: Grid, kernel: Kernel) -> Vector:
     if len(chosen.parts) == 1 and len(chosen.parts[0].series) == shape[0]:
         part = chosen.parts[0]
         values, present = kernel(part.columns)
-        in_order = bool((part.series[1:] > part.series[:-1]).all())
-        labels = chosen.labels if in_order else [chosen.labels[row] for row in part.series.tolist()]
+        labels = chosen.labels if part.is_in_order else [chosen.labels[row] for row in part.series.tolist()]
         if values.shape != shape:
             values = np.broadcast_to(values, shape)
         if present.shape != shape:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from backbeat.model.labels import Labels
 
@@ -37,7 +37,8 @@ class LabelLists:
             found = self._known.get(key)
             if found is not None:
                 self._known.move_to_end(key)
-                return cast("Result", found[1])
+                known: Result = found[1]
+                return known
         result = compute()
         size = sum(map(len, sources))
         if size <= _MOST_LABELS // 4:

@@ -79,9 +79,10 @@ class Budget:
 
     def hold(self, samples: int) -> None:
         """Raise QueryTooLarge where the query would hold too many."""
-        self.held += samples
-        self.peak = max(self.peak, self.held)
-        if self.held > self._max:
+        self.held = held = self.held + samples
+        if held > self.peak:
+            self.peak = held
+        if held > self._max:
             raise QueryTooLarge("query processing would load too many samples into memory in query execution")
 
     def release_to(self, samples: int) -> None:

@@ -15,6 +15,7 @@ from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.promql.ast import Binary, Cardinality, VectorMatching
 from backbeat.promql.evaluation import fail
+from backbeat.promql.kernels.presence import both
 from backbeat.promql.label_lists import LabelLists
 from backbeat.promql.sets import present_by_signature, signatures
 from backbeat.promql.vector import METADATA_LABELS, Vector, in_braces
@@ -35,11 +36,11 @@ class Pairs(Struct, frozen=True):
 class _Partners(Struct, frozen=True):
     """Series of two sides where each matches at most one of the other, or of the one side.
 
-    many, one: (pairs,) their series; labels: (pairs,), no two alike
+    many, one: (pairs,) their series, None for all of them as they stand; labels: (pairs,), no two alike
     """
 
-    many: Int64s
-    one: Int64s
+    many: Int64s | None
+    one: Int64s | None
     labels: Sequence[Labels]
 
 
@@ -123,18 +124,22 @@ def _partners(
         _result_labels(many[i], one[j], matching, drops)
         for i, j in zip(left.tolist(), right.tolist(), strict=True)
     ]
-    return _Partners(left, right, labels) if len(set(labels)) == len(labels) else None
+    if len(set(labels)) < len(labels):
+        return None
+    return _Partners(_unless_all(left, len(many)), _unless_all(right, len(one)), labels)
+
+
+def _unless_all(index: Int64s, count: int) -> Int64s | None:
+    return None if len(index) == count and bool((index == np.arange(count)).all()) else index
 
 
 def _of_partners(partners: _Partners, many: Vector, one: Vector) -> Pairs:
     left, right = _rows(partners.many, many), _rows(partners.one, one)
-    return Pairs(partners.labels, left.values, right.values, left.present & right.present, True)
+    return Pairs(partners.labels, left.values, right.values, both(left.present, right.present), True)
 
 
-def _rows(index: Int64s, side: Vector) -> Vector:
-    if len(index) == len(side.labels) and bool((index[1:] > index[:-1]).all()):
-        return side
-    return Vector((), side.values[index], side.present[index])
+def _rows(index: Int64s | None, side: Vector) -> Vector:
+    return side if index is None else Vector((), side.values[index], side.present[index])
 
 
 def _operand(side: _Side, index: Int64s) -> Float64s:

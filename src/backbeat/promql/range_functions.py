@@ -43,9 +43,7 @@ def _nonempty(windows: Windows) -> Bools:
 
 
 def _rate(is_counter: bool, is_rate: bool) -> RangeFunction:
-    return lambda a: rates.extrapolated(
-        a.windows, a.frame.edges, a.range_ms, is_counter=is_counter, is_rate=is_rate
-    )
+    return lambda a: rates.extrapolated(a.windows, a.frame.edges, is_counter=is_counter, is_rate=is_rate)
 
 
 def _sum(a: RangeArguments) -> Found:

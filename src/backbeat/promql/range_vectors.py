@@ -44,24 +44,21 @@ class _Range(Struct, frozen=True):
 
 def range_call(ev: Evaluation, node: Call, grid: Grid) -> Vector:
     """Any function with a range vector among its arguments."""
-    args = [unwrapped(arg) for arg in node.args]
-    place = next(i for i, arg in enumerate(args) if isinstance(arg, MatrixSelector | Subquery))
-    argument = args[place]
-    assert isinstance(argument, MatrixSelector | Subquery)
+    place, argument = _range_among(node.args)
     _check_mode(node.function, argument)
-    numbers = [ev.scalar(arg, grid) for i, arg in enumerate(args) if i != place]
+    numbers = [ev.scalar(unwrapped(arg), grid) for i, arg in enumerate(node.args) if i != place]
+    range_ms = ev.timing.range_ms(argument)
 
     def compute(piece: Grid, steps: slice) -> Vector:
-        read = _read(ev, argument, piece)
+        read = _read(ev, argument, piece, range_ms)
         kernel = _kernel(ev, node.function, read, [number[steps] for number in numbers], piece)
         return _marked(ev, node.function, assemble(read.chosen, piece, kernel), read)
 
     if isinstance(argument, Subquery):
         result = compute(grid, slice(0, grid.size))
     else:
-        reach = ev.timing.range_ms(argument)
-        if argument.selector.mode is not RangeMode.PLAIN:
-            reach += 2 * ev.lookback_ms
+        plain = argument.selector.mode is RangeMode.PLAIN
+        reach = range_ms if plain else range_ms + 2 * ev.lookback_ms
         result = over_time(ev, argument.selector.matchers, grid, reach, compute)
     if node.function == "quantile_over_time" and result.labels:
         _check_quantile(ev, node, numbers[0][result.present.any(axis=0)])
@@ -70,6 +67,14 @@ def range_call(ev: Evaluation, node: Call, grid: Grid) -> Vector:
     if node.function in ("rate", "increase"):
         _doubt_counters(ev, result.labels, argument)
     return result if node.function in _KEEPS_NAME else ev.without_names(result, refuse_equal=True)
+
+
+def _range_among(args: Sequence[Expr]) -> tuple[int, MatrixSelector | Subquery]:
+    for place, arg in enumerate(args):
+        bare = unwrapped(arg)
+        if isinstance(bare, MatrixSelector | Subquery):
+            return place, bare
+    raise AssertionError(args)
 
 
 def _kernel(
@@ -134,24 +139,17 @@ def _check_quantile(ev: Evaluation, node: Call, q: Float64s) -> None:
         ev.notes.invalid_quantile(wrong, unwrapped(node.args[0]).span)
 
 
-def _read(ev: Evaluation, argument: MatrixSelector | Subquery, grid: Grid) -> _Range:
+def _read(ev: Evaluation, argument: MatrixSelector | Subquery, grid: Grid, range_ms: int) -> _Range:
     if isinstance(argument, Subquery):
         ends = ev.moments(ev.timing.of(argument), grid)
-        range_ms = ev.timing.range_ms(argument)
         inner = subquery(ev, argument, grid)
         sub_steps = subquery_grid(ev, argument, grid).steps
         block = SampleBlock(inner.labels, sub_steps, inner.values, inner.present)
         return _Range(selection([block], with_stale=False), ends, range_ms, RangeMode.PLAIN, inner.nameless)
     selector = argument.selector
     ends = ev.moments(ev.timing.of(selector), grid)
-    range_ms = ev.timing.range_ms(argument)
-    return _Range(
-        read_range(ev, selector, int(ends.min()), int(ends.max()), range_ms),
-        ends,
-        range_ms,
-        selector.mode,
-        None,
-    )
+    chosen = read_range(ev, selector, ends.item(0), ends.item(-1), range_ms)
+    return _Range(chosen, ends, range_ms, selector.mode, None)
 
 
 def read_range(ev: Evaluation, selector: VectorSelector, first: int, last: int, range_ms: int) -> Selection:
@@ -197,12 +195,13 @@ def _doubt_counters(ev: Evaluation, all_labels: Sequence[Labels], argument: Expr
             if name and type_ not in ("counter", "histogram"):
                 ev.notes.possible_non_counter_type(name, type_, argument.span)
         return
-    metrics = ev.lists.derive(
-        "metrics", (all_labels,), lambda: dict.fromkeys(own.metric for own in all_labels)
-    )
-    for name in metrics:
-        if name and not name.endswith(_COUNTER_ENDINGS):
-            ev.notes.possible_non_counter(name, argument.span)
+
+    def find() -> list[str]:
+        metrics = dict.fromkeys(own.metric for own in all_labels)
+        return [name for name in metrics if name and not name.endswith(_COUNTER_ENDINGS)]
+
+    for name in ev.lists.derive("no counters", (all_labels,), find):
+        ev.notes.possible_non_counter(name, argument.span)
 
 
 def _absent(argument: MatrixSelector | Subquery, result: Vector, grid: Grid) -> Vector:

@@ -9,6 +9,7 @@ a thousand.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain
 
 import numpy as np
@@ -29,6 +30,12 @@ class Part(Struct, frozen=True):
 
     columns: Columns
     series: Int64s
+    samples: int
+
+    @property
+    def is_in_order(self) -> bool:
+        series = self.series
+        return series is _counted(0, len(series)) or bool((series[1:] > series[:-1]).all())
 
 
 class Selection(Struct, frozen=True):
@@ -71,38 +78,42 @@ def selection(
             parts += _sheet_parts(one, first, aside)
             blocks += [(one.block(group), first + one.series_of(group).start) for group in sorted(aside)]
         first += len(one.labels)
-    parts += _block_parts(blocks, with_stale=with_stale)
-    return Selection(labels, parts, sum(part.columns.samples for part in parts))
+    if blocks:
+        parts += _block_parts(blocks, with_stale=with_stale)
+    return Selection(labels, parts, sum([part.samples for part in parts]))
 
 
 def _sheet_parts(sheet: Sheet, first: int, aside: frozenset[int]) -> list[Part]:
     """The groups that are not set aside: large ones each by itself, the others together."""
-    room = sheet.values.shape[1]
-    flat = sheet.values.reshape(-1)
-    parts: list[Part] = []
-    together: list[int] = []
-    large = _LARGE if len(sheet.times) > 1 else 1
-    for group, (size, times) in enumerate(zip(sheet.sizes, sheet.times, strict=True)):
-        if not len(times) or group in aside:
-            continue
-        if size * len(times) < large:
-            together.append(group)
-            continue
-        own = sheet.series_of(group)
-        row = int(sheet.rows[own.start])
-        columns = Columns(
-            values=flat[row * room : (row + size) * room],
-            rows=np.arange(size, dtype=np.int64) * room + int(sheet.firsts[group]),
-            groups=np.zeros(size, np.int64),
-            times=times,
-            starts=np.array([0, len(times)]),
-            falls=_within(sheet.falls, row * room, (row + size) * room),
-            stride=room,
-        )
-        parts.append(Part(columns, np.arange(first + own.start, first + own.stop)))
-    if together:
-        parts.append(_joint_part(sheet, first, together, flat))
+    lengths = sheet.lengths
+    is_used = lengths > 0
+    if not aside and len(lengths) > 1 and sheet.samples < _LARGE and is_used.all():
+        return [_joint_part(sheet, first, None)]  # nearly always so
+    if aside:
+        is_used[list(aside)] = False
+    is_large = is_used & (lengths * sheet.sizes >= (_LARGE if len(lengths) > 1 else 1))
+    large = np.flatnonzero(is_large).tolist()
+    parts = [_part_of_one(sheet, first, group) for group in large]
+    together = np.flatnonzero(is_used & ~is_large) if large else np.flatnonzero(is_used)
+    if len(together):
+        parts.append(_joint_part(sheet, first, together))
     return parts
+
+
+def _part_of_one(sheet: Sheet, first: int, group: int) -> Part:
+    """One group, whose series are as far apart as the sheet's rows."""
+    own, times = sheet.series_of(group), sheet.times_of(group)
+    room, size, begin = sheet.values.shape[1], own.stop - own.start, int(sheet.begins[own.start])
+    columns = Columns(
+        values=sheet.values.reshape(-1)[begin : begin + size * room],
+        rows=np.arange(size, dtype=np.int64) * room + int(sheet.firsts[group]),
+        groups=np.zeros(size, np.int64),
+        times=times,
+        starts=np.array([0, len(times)]),
+        falls=_within(sheet.falls, begin, begin + size * room),
+        stride=room,
+    )
+    return Part(columns, _counted(first + own.start, size), size * len(times))
 
 
 def _within(falls: Int64s, begin: int, end: int) -> Int64s:
@@ -110,24 +121,36 @@ def _within(falls: Int64s, begin: int, end: int) -> Int64s:
     return falls[falls.searchsorted(begin) : falls.searchsorted(end)] - begin if len(falls) else falls
 
 
-def _joint_part(sheet: Sheet, first: int, chosen: Sequence[int], flat: Float64s) -> Part:
-    times, firsts = sheet.times, sheet.firsts
-    groups, rows, series = sheet.groups, sheet.rows, np.arange(first, first + len(sheet.groups))
-    if len(chosen) < len(times):
-        place_of = np.full(len(times), -1)
+def _joint_part(sheet: Sheet, first: int, chosen: Int64s | None) -> Part:
+    """chosen: groups, ascending, each with samples; None: all."""
+    groups, begins, series = sheet.groups, sheet.begins, _counted(first, len(sheet.groups))
+    times, starts, firsts, samples = sheet.times, sheet.starts, sheet.firsts, sheet.samples
+    if chosen is not None and len(chosen) < len(firsts):
+        place_of = np.full(len(firsts), -1)
         place_of[chosen] = np.arange(len(chosen))
         kept = np.flatnonzero(place_of[groups] >= 0)
-        groups, rows, series = place_of[groups[kept]], rows[kept], series[kept]
-        times, firsts = [times[group] for group in chosen], firsts[chosen]
+        groups, begins, series = place_of[groups[kept]], begins[kept], series[kept]
+        lengths, firsts = sheet.lengths[chosen], firsts[chosen]
+        times = np.concatenate([sheet.times_of(group) for group in chosen.tolist()])
+        starts = np.concatenate(([0], np.cumsum(lengths)))
+        samples = int(sheet.sizes[chosen] @ lengths)
     columns = Columns(
-        values=flat,
-        rows=rows * sheet.values.shape[1] + firsts[groups],
+        values=sheet.values.reshape(-1),
+        rows=begins + firsts[groups],
         groups=groups,
-        times=np.concatenate(times),
-        starts=np.cumsum([0, *map(len, times)]),
+        times=times,
+        starts=starts,
         falls=sheet.falls,
     )
-    return Part(columns, series)
+    return Part(columns, series, samples)
+
+
+@lru_cache(maxsize=256)
+def _counted(first: int, count: int) -> Int64s:
+    """first, first + 1, ...; shared: not to be written to."""
+    numbers = np.arange(first, first + count)
+    numbers.flags.writeable = False
+    return numbers
 
 
 def _block_parts(blocks: Sequence[tuple[SampleBlock, int]], *, with_stale: bool) -> list[Part]:
@@ -204,4 +227,4 @@ def _join(pieces: list[_Piece]) -> Part:
         times=times,
         starts=np.concatenate(([0], np.cumsum(lengths))),
     )
-    return Part(columns, np.concatenate([piece.series for piece in pieces]))
+    return Part(columns, np.concatenate([piece.series for piece in pieces]), len(values))

@@ -29,7 +29,7 @@ def over_time(
         ev.deadline.check()
         end = min(grid.size, begin + _steps_at_once(ev.densities.get(matchers), grid.step_ms, reach_ms))
         steps = slice(begin, end)
-        piece = grid.part(steps)
+        piece = grid if end - begin == grid.size else grid.part(steps)
         held, read = ev.budget.held, ev.budget.read
         parts.append(compute(piece, steps))
         span_ms = piece.end_ms - piece.start_ms + reach_ms

@@ -62,7 +62,8 @@ class Timing(Struct):
     end_ms: int
     step_ms: int
     query: str = ""
-    _invariant: dict[int, tuple[bool, bool]] = field(default_factory=dict)
+    invariant: dict[int, tuple[bool, bool]] = field(default_factory=dict)
+    """what is known of the tree's nodes, by their ids; may be kept for the next query of the same tree"""
 
     def runs_once(self, expr: Expr) -> bool:
         """Whether the value is the same at every step and worth computing once."""
@@ -71,9 +72,9 @@ class Timing(Struct):
 
     def _invariance(self, expr: Expr) -> tuple[bool, bool]:
         # The tree outlives the query, so ids are stable keys.
-        known = self._invariant.get(id(expr))
+        known = self.invariant.get(id(expr))
         if known is None:
-            known = self._invariant[id(expr)] = self._find_invariance(expr)
+            known = self.invariant[id(expr)] = self._find_invariance(expr)
         return known
 
     def _find_invariance(self, expr: Expr) -> tuple[bool, bool]:
@@ -143,6 +144,8 @@ class Timing(Struct):
                 return self.step_ms / 1000 if self.start_ms != self.end_ms else 0.0
 
     def _positive(self, duration: DurationExpr) -> int:
+        if type(duration) is NumberLiteral and 0 < duration.value < _LONGEST_S:
+            return int(round(duration.value * 1000, 3))
         milliseconds = self._milliseconds(duration)
         if not self._seconds(duration) > 0:
             raise self._mistake(duration, "duration must be greater than 0")

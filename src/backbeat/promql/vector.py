@@ -11,6 +11,7 @@ from msgspec import Struct
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels, quote, quote_label_name
 from backbeat.model.results import QueryError
+from backbeat.promql.kernels.presence import count_present, is_everywhere
 
 METADATA_LABELS = ("__name__", "__type__", "__unit__")
 """What an operator that makes another kind of value takes away."""
@@ -71,7 +72,7 @@ class Vector(Struct, frozen=True):
 
     @property
     def samples(self) -> int:
-        return int(np.count_nonzero(self.present))
+        return count_present(self.present)
 
     def rows(self, index: Int64s | Bools) -> Vector:
         """Only these series, in this order."""
@@ -86,7 +87,7 @@ class Vector(Struct, frozen=True):
     def without_empty(self) -> Vector:
         """Series without a sample at any step are no series of the result."""
         present = self.present
-        if present.shape[1] and present[:, -1].all():
+        if is_everywhere(present[:, -1:]) and present.shape[1]:
             return self  # nearly always so
         used: Bools = np.any(present, axis=1)
         return self if used.all() else self.rows(used)

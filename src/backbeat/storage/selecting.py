@@ -137,7 +137,7 @@ class Selector:
             sheet = kept.sheet.sheet(start_ms, end_ms)
             parts = _other_parts(kept, looks, start_ms, end_ms)
             several = kept.several
-        found: list[SampleBlock | Sheet] = [sheet] if any(map(len, sheet.times)) else []
+        found: list[SampleBlock | Sheet] = [sheet] if len(sheet.times) else []
         return [*found, *assemble(parts, several)] if parts else found
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[SampleBlock]:

@@ -19,11 +19,12 @@ from backbeat.model.labels import Labels
 from backbeat.model.samples import Sheet, is_stale
 from backbeat.storage.assemble import Part
 from backbeat.storage.chunks import HeadChunk, Source
-from backbeat.storage.cohort import times_within
 from backbeat.storage.head import Placed, rows_of
 from backbeat.storage.keys import find_sorted
 
 _LEAST_ROOM = 64
+_LATEST_MS = 2**63 - 2
+_NO_TIMES = np.empty(0, np.int64)
 
 
 class Arrival(Struct, frozen=True):
@@ -60,7 +61,7 @@ class GrowingSheet:
         self._used_rows = self._used_places = 0
         self._fall_rows = self._fall_columns = np.empty(0, np.int64)
         self._falls: Int64s | None = None
-        self._order: tuple[Sequence[Labels], Int64s, Int64s, Sequence[int]] | None = None
+        self._order: tuple[Sequence[Labels], Int64s, Int64s, Int64s] | None = None
         self._last: tuple[int, int, Sheet] | None = None
 
     @property
@@ -112,22 +113,25 @@ class GrowingSheet:
         """The samples in [start_ms, end_ms]."""
         if self._last is not None and self._last[:2] == (start_ms, end_ms):
             return self._last[2]
-        times, firsts, stale = [], [], []
+        bounds = np.array((start_ms, min(end_ms, _LATEST_MS) + 1))
+        times, starts, firsts, stale = [], [0], [], []
         for group, member in enumerate(self.members.values()):
             own = self._times[member.place, : member.count]
-            first, last = times_within(own, start_ms, end_ms) if member.count else (0, 0)
+            first, last = own.searchsorted(bounds).tolist()
             times.append(own[first:last])
+            starts.append(starts[-1] + last - first)
             firsts.append(first)
             if member.stale and any(first <= column < last for column in member.stale):
                 stale.append(group)
-        labels, rows, groups, sizes = self._in_order()
+        labels, begins, groups, sizes = self._in_order()
         found = Sheet(
             labels,
             self._values,
-            rows,
+            begins,
             groups,
             sizes,
-            times,
+            times[0] if len(times) == 1 else np.concatenate((_NO_TIMES, *times)),
+            np.array(starts),
             np.array(firsts, np.int64),
             self._flat_falls(),
             frozenset(stale),
@@ -191,17 +195,18 @@ class GrowingSheet:
             self._falls = np.sort(self._fall_rows * self._values.shape[1] + self._fall_columns)
         return self._falls
 
-    def _in_order(self) -> tuple[Sequence[Labels], Int64s, Int64s, Sequence[int]]:
-        """labels, rows, groups and sizes of a sheet."""
+    def _in_order(self) -> tuple[Sequence[Labels], Int64s, Int64s, Int64s]:
+        """labels, begins, groups and sizes of a sheet."""
         if self._order is None:
             members = list(self.members.values())
-            sizes = [len(member.placed.keys) for member in members]
+            sizes = np.array([len(member.placed.keys) for member in members], np.int64)
             groups = np.repeat(np.arange(len(members)), sizes)
             rows = [np.arange(member.rows.start, member.rows.stop) for member in members]
             labels = members[0].placed.labels if len(members) == 1 else None
             if labels is None:
                 labels = list(chain.from_iterable(member.placed.labels for member in members))
-            self._order = labels, np.concatenate([np.empty(0, np.int64), *rows]), groups, sizes
+            begins = np.concatenate([_NO_TIMES, *rows]) * self._values.shape[1]
+            self._order = labels, begins, groups, sizes
         return self._order
 
     def _make_room(self, columns: int, rows: int, places: int) -> None:

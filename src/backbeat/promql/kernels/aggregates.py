@@ -7,13 +7,18 @@ returns: (groups, steps) unless said otherwise
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from msgspec import Struct
 
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
 from backbeat.promql.kernels.folds import add_in_turn, may_overflow, two_sum
+from backbeat.promql.kernels.presence import is_everywhere
 from backbeat.promql.kernels.quantiles import of_sorted
 
+_IN_TURN = 64
+"""rows that are added one after the other"""
 _CANCELLED = 1e-4
 """Below this share of the summed magnitudes a plain sum has lost digits that a compensated one keeps."""
 
@@ -24,17 +29,23 @@ class Groups(Struct, frozen=True):
     order:  (series,) index of the series, group after group, otherwise in their own order
     starts: (groups,) where each group begins in `order`; every group has a series
     codes:  (series,) the group of each series in its own order
+    in_order: whether the series stand group after group already
+    size:   how many series every group has; 0 where that differs
     """
 
     order: Int64s
     starts: Int64s
     codes: Int64s
+    in_order: bool
+    size: int
 
     @classmethod
     def of(cls, codes: Int64s) -> Groups:
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-        return cls(order, starts, codes)
+        size = len(order) // max(1, len(starts))
+        is_even = bool((starts == np.arange(len(starts)) * size).all()) and size * len(starts) == len(order)
+        return cls(order, starts, codes, bool((order[1:] > order[:-1]).all()), size if is_even else 0)
 
     @property
     def ends(self) -> Int64s:
@@ -42,11 +53,28 @@ class Groups(Struct, frozen=True):
 
     def sort(self, rows: np.ndarray) -> np.ndarray:
         """Rows group after group; no copy where they stand so already."""
-        return rows if bool((self.order[1:] > self.order[:-1]).all()) else rows[self.order]
+        return rows if self.in_order else rows[self.order]
+
+    def fold(self, operation: np.ufunc, rows: np.ndarray) -> Any:
+        """Each group's rows, sorted before, combined by an operation such as addition."""
+        if not self.size:
+            return operation.reduceat(rows, self.starts, axis=0)
+        return _fold_blocks(operation, rows.reshape(len(self.starts), self.size, rows.shape[1]))
+
+
+def _fold_blocks(operation: np.ufunc, blocks: np.ndarray) -> Any:
+    """Over axis 1 of three: in turn, as memory has it, but few at once, so that sums keep their digits."""
+    size = blocks.shape[1]
+    if size <= 2 * _IN_TURN:
+        return operation.reduce(blocks, axis=1)
+    whole = size // _IN_TURN * _IN_TURN
+    parts = blocks[:, :whole].reshape(len(blocks), -1, _IN_TURN, blocks.shape[2])
+    result = _fold_blocks(operation, operation.reduce(parts, axis=2))
+    return operation(result, operation.reduce(blocks[:, whole:], axis=1)) if whole < size else result
 
 
 def counts(groups: Groups, present: Bools) -> Int64s:
-    if bool(present.all()):
+    if is_everywhere(present):
         sizes = groups.ends - groups.starts
         return np.broadcast_to(sizes[:, np.newaxis], (len(sizes), present.shape[1]))
     return np.add.reduceat(groups.sort(present), groups.starts, axis=0, dtype=np.int64)
@@ -54,15 +82,15 @@ def counts(groups: Groups, present: Bools) -> Int64s:
 
 def sums(groups: Groups, values: Float64s, present: Bools) -> Float64s:
     """Sums that keep the digits which Kahan summation keeps."""
-    filled = values if bool(present.all()) else np.where(present, values, 0.0)
+    filled = values if is_everywhere(present) else np.where(present, values, 0.0)
     filled = groups.sort(filled)
-    plain = np.add.reduceat(filled, groups.starts, axis=0)
-    lowest = float(filled.min(initial=0.0))
+    plain: Float64s = groups.fold(np.add, filled)
+    lowest = float(np.minimum.reduce(filled, axis=None, initial=0.0))
     if may_overflow(filled, lowest):
         return _sums_in_turn(groups, filled)
     if lowest >= 0.0:
         return plain  # nothing can cancel
-    magnitude = np.add.reduceat(np.abs(filled), groups.starts, axis=0)
+    magnitude = groups.fold(np.add, np.abs(filled))
     cancelled = np.abs(plain) < magnitude * _CANCELLED
     for group in np.flatnonzero(cancelled.any(axis=1)):
         rows = filled[groups.starts[group] : groups.ends[group]]
@@ -109,9 +137,8 @@ def means(groups: Groups, values: Float64s, present: Bools) -> Float64s:
 
 def extremes(groups: Groups, values: Float64s, present: Bools, *, largest: bool) -> Float64s:
     """NaN only where every value of the group is NaN."""
-    filled = values if bool(present.all()) else np.where(present, values, np.nan)
-    reduce = np.fmax.reduceat if largest else np.fmin.reduceat
-    result: Float64s = reduce(groups.sort(filled), groups.starts, axis=0)
+    filled = values if is_everywhere(present) else np.where(present, values, np.nan)
+    result: Float64s = groups.fold(np.fmax if largest else np.fmin, groups.sort(filled))
     return result
 
 

@@ -106,7 +106,7 @@ def sums(windows: Windows) -> Float64s:
 
 def may_overflow(values: Float64s, lowest: float) -> bool:
     """Whether a sum of finite values could be too large, or nearly so; lowest: their minimum."""
-    if lowest >= -_HUGE and float(values.max(initial=0.0)) <= _HUGE:
+    if lowest >= -_HUGE and float(np.maximum.reduce(values, axis=None, initial=0.0)) <= _HUGE:
         return False
     return bool((np.isfinite(values) & (np.abs(values) > _HUGE)).any())
 

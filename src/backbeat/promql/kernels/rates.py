@@ -6,11 +6,13 @@ Times are subtracted as integer milliseconds and only then become seconds.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
-from msgspec import Struct
 
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
 from backbeat.promql.kernels.folds import State, fold, is_reset
+from backbeat.promql.kernels.presence import everywhere, is_everywhere
 from backbeat.promql.kernels.windows import Columns, Windows
 
 
@@ -67,19 +69,38 @@ def _sum_between(values: Float64s, first: Int64s, last: Int64s) -> Float64s:
     return np.where(last > first, sums, 0.0)
 
 
-class Edges(Struct, frozen=True):
+class Edges:
     """What extrapolation needs to know of the times in each window, in seconds: (groups, steps) each.
 
     sampled:  from the first sample to the last
     to_start: how far the line goes on before the first sample
     to_end:   how far it goes on after the last sample
     enough:   whether there are two samples
+    range_s:  of the windows; one number
     """
 
-    sampled: Float64s
-    to_start: Float64s
-    to_end: Float64s
-    enough: Bools
+    def __init__(
+        self, sampled: Float64s, to_start: Float64s, to_end: Float64s, enough: Bools, range_s: float
+    ) -> None:
+        self.sampled, self.to_start, self.to_end, self.range_s = sampled, to_start, to_end, range_s
+        self.enough = everywhere(enough.shape) if is_everywhere(enough) else enough
+
+    @cached_property
+    def growth(self) -> Float64s:
+        """By how much the whole line is longer than its sampled part."""
+        return (self.sampled + self.to_start + self.to_end) / self.sampled
+
+    @cached_property
+    def growth_per_second(self) -> Float64s:
+        return self.growth / self.range_s
+
+    @cached_property
+    def least_first(self) -> Float64s:
+        """How many times its increase a counter must have at first so as not to be zero within `to_start`.
+
+        A little more than needed, so that rounding decides nothing; 0 where no line is drawn.
+        """
+        return np.where(self.enough, self.to_start / self.sampled * (1 + 1e-9), 0.0)
 
 
 def edges(windows: Windows, ends: Int64s, range_ms: int) -> Edges:
@@ -93,41 +114,50 @@ def edges(windows: Windows, ends: Int64s, range_ms: int) -> Edges:
     threshold = spacing * 1.1
     to_start = np.where(to_start >= threshold, spacing / 2, to_start)
     to_end = np.where(to_end >= threshold, spacing / 2, to_end)
-    return Edges(sampled_s, to_start, to_end, counts >= 2)
+    return Edges(sampled_s, to_start, to_end, counts >= 2, range_ms / 1000)
 
 
 def extrapolated(
-    windows: Windows, known: Edges, range_ms: int, *, is_counter: bool, is_rate: bool
+    windows: Windows, known: Edges, *, is_counter: bool, is_rate: bool
 ) -> tuple[Float64s, Bools]:
     """rate (counter, per second), increase (counter) and delta (neither).
 
     Every step of the arithmetic is in Prometheus's order, so that the last bit is the same, too: a quantile
     at a bucket's edge would turn a difference there into another bucket.
-    returns: (series, steps) values; (series or 1, steps) whether two samples were there
+    returns: (series, steps) values; whether two samples were there, for each series or one row for all
     """
     lost = lost_to_resets(windows) if is_counter else None
+    growth = known.growth_per_second if is_rate else known.growth
     out = np.empty(windows.shape)
     for rows, groups, part in windows.parts():
         values = part.columns.values
         first = part.take(values, part.lo)
         result = np.subtract(part.take(values, part.hi - 1), first, out=out[rows])
-        extended = part.spread(known.to_start[groups])
-        if is_counter:
-            if lost is not None:
-                result += lost[rows]
-            # A counter cannot have been negative: its line is not extended beyond where it was zero.
-            to_zero = np.divide(first, result, out=first)
-            to_zero *= part.spread(known.sampled[groups])
-            shorter = (to_zero >= 0) & (to_zero < extended) & (result > 0)
-            extended = np.where(shorter, to_zero, extended)
-        sampled = part.spread(known.sampled[groups])
-        factor = sampled + extended
-        factor += part.spread(known.to_end[groups])
-        factor /= sampled
-        if is_rate:
-            factor /= range_ms / 1000
-        result *= factor
-    return out, windows.spread(known.enough)
+        if lost is not None:
+            result += lost[rows]
+        if is_counter and not (first >= result * part.spread(known.least_first[groups])).all():
+            result *= _growth_above_zero(part, known, groups, first, result, is_rate=is_rate)
+        else:
+            result *= part.spread(growth[groups])
+    present = known.enough
+    return out, everywhere(windows.shape) if is_everywhere(present) else windows.spread(present)
+
+
+def _growth_above_zero(
+    part: Windows, known: Edges, groups: slice, first: Float64s, result: Float64s, *, is_rate: bool
+) -> Float64s:
+    """A counter cannot have been negative: its line is not extended beyond where it was zero."""
+    to_zero = np.divide(first, result, out=first)
+    to_zero *= part.spread(known.sampled[groups])
+    to_start = part.spread(known.to_start[groups])
+    shorter = (to_zero >= 0) & (to_zero < to_start) & (result > 0)
+    sampled = part.spread(known.sampled[groups])
+    factor = sampled + np.where(shorter, to_zero, to_start)
+    factor += part.spread(known.to_end[groups])
+    factor /= sampled
+    if is_rate:
+        factor /= known.range_s
+    return factor
 
 
 def instant(windows: Windows, *, is_rate: bool) -> tuple[Float64s, Bools]:

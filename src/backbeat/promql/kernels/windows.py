@@ -10,6 +10,7 @@ In:  flat arrays, built by `promql.samples`. Out: `Windows`, to the kernels of r
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
 
 Array = NDArray[Any]
+_FEW_GROUPS = 32
+"""that are searched one by one sooner than all at once"""
 CACHED = 1 << 16
 """numbers of an array that stays in a core's cache"""
 Side = Literal["left", "right"]
@@ -86,12 +89,18 @@ class Columns(Struct, frozen=True):
         edges:   (steps,) ms
         returns: (groups, steps), counted from the group's first timestamp
         """
-        if len(self.starts) == 2:
-            return np.searchsorted(self.times, edges, side=side).reshape(1, -1)
+        groups = len(self.starts) - 1
+        if groups == 1:
+            return self.times.searchsorted(edges, side=side).reshape(1, -1)
+        if groups <= _FEW_GROUPS:
+            each = np.empty((groups, len(edges)), np.int64)
+            for group, (begin, end) in enumerate(pairwise(self.starts.tolist())):
+                each[group] = self.times[begin:end].searchsorted(edges, side=side)
+            return each
         # Keys that put every group in a span of its own make one sorted array, so one search serves all.
         first, last = int(self.times.min()), int(self.times.max())
         span = last - first + 3
-        base = np.arange(len(self.starts) - 1, dtype=np.int64) * span
+        base = np.arange(groups, dtype=np.int64) * span
         keys = self.times - first + 1 + np.repeat(base, np.diff(self.starts))
         wanted = np.clip(edges, first - 1, last + 1) - first + 1
         found: Int64s = np.searchsorted(keys, base[:, np.newaxis] + wanted, side=side)
@@ -150,6 +159,9 @@ class Windows(Struct, frozen=True):
         series, steps = self.shape
         samples = len(self.columns.times) // (len(self.columns.starts) - 1)
         height = max(1, CACHED // max(1, steps, samples))
+        if series <= height:
+            yield slice(0, series), slice(0, len(self.lo)), self
+            return
         for begin in range(0, series, height):
             rows = slice(begin, min(begin + height, series))
             columns, groups = self.columns.part(rows)
