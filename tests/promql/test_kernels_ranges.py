@@ -198,3 +198,18 @@ def test_a_window_feels_nothing_that_lies_outside_it(query: str, before: float) 
         assert isinstance(value, Matrix)
         answers.append(float(value.values[0, -1]))
     assert answers[0] == pytest.approx(answers[1], rel=1e-14)
+
+
+@pytest.mark.parametrize("query", COUNTER_FUNCTIONS)
+@pytest.mark.parametrize("start", [0.0, 1e-3, 7.0, 1e6])
+def test_a_counter_grows_the_same_whatever_stands_beside_it(query: str, start: float) -> None:
+    """One that began near zero needs a closer look at every cell; it must not show in the other's last bit."""
+    high = {Labels.of(__name__="x", row="high"): [(BASE_MS + i * 9_973, 1e6 + i / 3) for i in range(30)]}
+    beside = {Labels.of(__name__="x", row="low"): [(BASE_MS + i * 9_973, start + i / 7) for i in range(30)]}
+    rows = []
+    for found in ([high], [high | beside]):
+        value = Engine(_storage(found)).range(query, BASE_MS + 20_000, BASE_MS + 300_000, 7_000).value
+        assert isinstance(value, Matrix)
+        place = next(i for i, labels in enumerate(value.labels) if labels.get("row") == "high")
+        rows.append([_bits(each) for each in value.values[place][value.present[place]].tolist()])
+    assert rows[0] == rows[1]
