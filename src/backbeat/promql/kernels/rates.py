@@ -108,13 +108,16 @@ def edges(windows: Windows, ends: Int64s, range_ms: int) -> Edges:
     counts = windows.counts
     first_ms, last_ms = windows.take_times(windows.lo), windows.take_times(windows.hi - 1)
     sampled_s = (last_ms - first_ms) / 1000
-    to_start = (first_ms - (ends - range_ms)) / 1000
-    to_end = (ends - last_ms) / 1000
-    spacing = sampled_s / np.maximum(counts - 1, 1)
-    threshold = spacing * 1.1
-    to_start = np.where(to_start >= threshold, spacing / 2, to_start)
-    to_end = np.where(to_end >= threshold, spacing / 2, to_end)
-    return Edges(sampled_s, to_start, to_end, counts >= 2, range_ms / 1000)
+    first_ms -= ends - range_ms
+    to_start = first_ms / 1000
+    to_end = np.subtract(ends, last_ms, out=last_ms) / 1000
+    enough = counts >= 2
+    counts -= 1
+    spacing = sampled_s / np.maximum(counts, 1, out=counts)
+    threshold, half = spacing * 1.1, np.multiply(spacing, 0.5, out=spacing)
+    np.copyto(to_start, half, where=to_start >= threshold)
+    np.copyto(to_end, half, where=to_end >= threshold)
+    return Edges(sampled_s, to_start, to_end, enough, range_ms / 1000)
 
 
 def extrapolated(

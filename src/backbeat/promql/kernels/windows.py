@@ -22,6 +22,8 @@ from backbeat.promql.kernels.arrays import Bools, Float64s, Int64s
 Array = NDArray[Any]
 _FEW_GROUPS = 32
 """that are searched one by one sooner than all at once"""
+_MANY_STEPS = 16
+"""from which timestamps are counted for each sooner than searched"""
 CACHED = 1 << 16
 """numbers of an array that stays in a core's cache"""
 Side = Literal["left", "right"]
@@ -97,6 +99,8 @@ class Columns(Struct, frozen=True):
             for group, (begin, end) in enumerate(pairwise(self.starts.tolist())):
                 each[group] = self.times[begin:end].searchsorted(edges, side=side)
             return each
+        if side == "right" and (step_ms := _even_step(edges)):
+            return _counted_until(self, edges.item(0), step_ms, len(edges))
         # Keys that put every group in a span of its own make one sorted array, so one search serves all.
         first, last = int(self.times.min()), int(self.times.max())
         span = last - first + 3
@@ -197,10 +201,39 @@ class Windows(Struct, frozen=True):
 
 
 def half_open(columns: Columns, ends: Int64s, length_ms: int) -> Windows:
-    """The windows (end - length, end]; ends: (steps,) ms."""
-    count = len(ends)
+    """The windows (end - length, end]; ends: (steps,) ms, ascending."""
+    count, step_ms = len(ends), _even_step(ends)
+    if step_ms and length_ms % step_ms == 0 and length_ms <= count * step_ms:
+        # A window begins where an earlier one ended.
+        apart = length_ms // step_ms
+        bounds = columns.bounds(np.concatenate((ends[:apart] - length_ms, ends)), "right")
+        return Windows(columns, bounds[:, :count], bounds[:, apart:])
+    if step_ms:
+        return Windows(columns, columns.bounds(ends - length_ms, "right"), columns.bounds(ends, "right"))
     both = columns.bounds(np.concatenate((ends - length_ms, ends)), "right")
     return Windows(columns, both[:, :count], both[:, count:])
+
+
+def _even_step(edges: Int64s) -> int:
+    """The distance between neighbours where it is the same everywhere and there are many; else 0."""
+    if len(edges) < _MANY_STEPS:
+        return 0
+    step_ms = edges.item(1) - edges.item(0)
+    return step_ms if step_ms > 0 and bool((edges[1:] - edges[:-1] == step_ms).all()) else 0
+
+
+def _counted_until(columns: Columns, first_ms: int, step_ms: int, count: int) -> Int64s:
+    """`bounds` on the right of the edges first, first + step, ...: (groups, count).
+
+    Each timestamp tells from which edge on it counts: no search, but one pass over all of them.
+    """
+    groups = len(columns.starts) - 1
+    places = columns.times - (first_ms - step_ms + 1)
+    places //= step_ms
+    np.clip(places, 0, count, out=places)
+    places += np.repeat(np.arange(groups) * (count + 1), np.diff(columns.starts))
+    each = np.bincount(places, minlength=groups * (count + 1)).reshape(groups, count + 1)
+    return each[:, :count].cumsum(axis=1)
 
 
 def newest(columns: Columns, at: Int64s, lookback_ms: int) -> tuple[Int64s, Bools]:
