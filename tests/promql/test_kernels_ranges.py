@@ -203,7 +203,7 @@ def test_a_window_feels_nothing_that_lies_outside_it(query: str, before: float) 
 @pytest.mark.parametrize("query", COUNTER_FUNCTIONS)
 @pytest.mark.parametrize("start", [0.0, 1e-3, 7.0, 1e6])
 def test_a_counter_grows_the_same_whatever_stands_beside_it(query: str, start: float) -> None:
-    """One that began near zero needs a closer look at every cell; it must not show in the other's last bit."""
+    """One that began near zero needs a closer look at each cell, which must not show in the other."""
     high = {Labels.of(__name__="x", row="high"): [(BASE_MS + i * 9_973, 1e6 + i / 3) for i in range(30)]}
     beside = {Labels.of(__name__="x", row="low"): [(BASE_MS + i * 9_973, start + i / 7) for i in range(30)]}
     rows = []
