@@ -78,6 +78,8 @@ class _Kept:
         self.sheet = GrowingSheet()
         self.blocks: dict[str, _Settled] = {}
         self.memory: Mapping[str, _Settled] = {}
+        self.accounted_bytes = 0
+        """what the cache takes it to need"""
 
     def begin_anew(self, blocks_version: int, from_ms: int) -> None:
         self.blocks_version, self.from_ms = blocks_version, from_ms
@@ -89,8 +91,8 @@ class _Kept:
 
     @property
     def size_bytes(self) -> int:
-        kept = sum(each.size_bytes for share in (self.blocks, self.memory) for each in share.values())
-        return 1000 + kept + self.sheet.size_bytes
+        settled = [each.size_bytes for share in (self.blocks, self.memory) for each in share.values()]
+        return 1000 + sum(settled) + self.sheet.size_bytes
 
 
 class _TooLarge(Exception):
@@ -118,9 +120,8 @@ class Selector:
     def read(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[SampleBlock | Sheet]:
         """Samples in [start_ms, end_ms] of every series that all matchers accept, each in one place."""
         wanted = tuple(matchers)
-        kept = self._kept_of(wanted)
+        kept = self._kept.get(wanted) or self._kept_of(wanted)
         with kept.lock:
-            before = kept.size_bytes
             try:
                 looks = self._renew_as_of_one_moment(kept, wanted, start_ms)
             except _TooLarge:
@@ -132,10 +133,11 @@ class Selector:
                 raise
             if looks is None:
                 return list(assemble(self.parts(wanted, start_ms, end_ms)))
-            if (size := kept.size_bytes) != before:
+            if (size := kept.size_bytes) != kept.accounted_bytes:
                 self._kept.put(wanted, kept, size)
+                kept.accounted_bytes = size
             sheet = kept.sheet.sheet(start_ms, end_ms)
-            parts = _other_parts(kept, looks, start_ms, end_ms)
+            parts = _other_parts(kept, looks, start_ms, end_ms) if looks or kept.blocks else {}
             several = kept.several
         found: list[SampleBlock | Sheet] = [sheet] if len(sheet.times) else []
         return [*found, *assemble(parts, several)] if parts else found
@@ -215,8 +217,10 @@ class Selector:
             self._take_in(kept, wanted, placed, ())
         if sheet.size_bytes > self._largest:
             raise _TooLarge
-        others = [each for each in placed if each.cohort.name not in sheet.members]
-        looks = self._head.look(others) if others else []
+        if len(sheet.members) == len(placed):
+            kept.memory = {}
+            return []
+        looks = self._head.look([each for each in placed if each.cohort.name not in sheet.members])
         self._settle_memory(kept, looks)
         return looks
 
