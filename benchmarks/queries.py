@@ -9,7 +9,8 @@ edge of a window: the Prometheus of Debian 12 counts a sample at the left edge i
 Timed is a client's wait: request sent to JSON body read, one kept-alive connection, no compression. A panel
 with several queries asks them one after the other. All servers run with their defaults, but no result of an
 earlier query is used (`nocache=1`, which VictoriaMetrics has too); the rows "as refreshed" ask for the window
-again one step later each time, as an open dashboard does, and there everyone may remember what they like.
+again one step later each time, as an open dashboard does, the rows "asked again" for the very same one, as a
+second person does, and there everyone may remember what they like.
 """
 
 from __future__ import annotations
@@ -91,12 +92,18 @@ PANELS: dict[str, tuple[str, ...]] = {
 
 
 class Window(Struct, frozen=True):
-    """The steps that a query asks for; refreshed: one step later at each run."""
+    """The steps that a query asks for.
+
+    refreshed: one step later at each run, as an open dashboard asks
+    again:     the very same each time, as a second person who opens it
+    In both, servers may use what they remember of earlier queries.
+    """
 
     name: str
     span_s: int
     step_s: int
     refreshed: bool = False
+    again: bool = False
 
 
 WINDOWS = (
@@ -104,6 +111,8 @@ WINDOWS = (
     Window("11 h at 60 s", 11 * 3600, 60),
     Window("1 h at 15 s as refreshed", 3600, 15, refreshed=True),
     Window("11 h at 60 s as refreshed", 11 * 3600, 60, refreshed=True),
+    Window("1 h at 15 s asked again", 3600, 15, again=True),
+    Window("11 h at 60 s asked again", 11 * 3600, 60, again=True),
 )
 
 
@@ -260,7 +269,7 @@ def paths(panel: Sequence[str], window: Window, end_s: int) -> list[str]:
     asked = []
     for query in panel:
         values = {"query": query, "start": end_s - window.span_s, "end": end_s, "step": window.step_s}
-        more = {} if window.refreshed else {"nocache": 1}
+        more = {} if window.refreshed or window.again else {"nocache": 1}
         asked.append("/api/v1/query_range?" + urllib.parse.urlencode(values | more))
     return asked
 
