@@ -61,6 +61,7 @@ async def run(
             access_log=False,
             lifespan="off",
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=STOP_CONNECTIONS_S,
             limit_concurrency=512,
             http=protocol_for(tls.client_allowed_sans if tls else ()),

@@ -18,7 +18,6 @@ import pytest
 from aiosmtpd.smtp import SMTP
 from alert_story import DOWN, HOUR, MINUTE, START, UP, Inbox, Story, config
 from msgspec.structs import replace
-from starlette.applications import Starlette
 
 from backbeat.alerting import BadLink, ExpiredLink
 from backbeat.alerting.ack_links import GOOD_FOR_MS, AckLinks, group_digest
@@ -32,6 +31,8 @@ from backbeat.notify.slack import _own_actions
 from backbeat.notify.texts import Texts
 from backbeat.web.ack_page import AckPage
 from backbeat.web.app import build_app
+from backbeat.web.dispatch import Dispatcher
+from backbeat.web.responses import on_error
 
 LINKS = AckLinks(b"k" * 32, "https://b.example/base/")
 TOOLS = Tools(None, Texts())  # type: ignore[arg-type]  # mail needs no HTTP session
@@ -231,7 +232,7 @@ async def test_from_the_mailbox_to_quiet(tmp_path: Path) -> None:
         url = re.search(r"^Acknowledge: (\S+)", plain.get_content(), re.MULTILINE)
         assert url is not None
         assert f'href="{url[1]}"' in html.get_content()
-        app = Starlette(routes=AckPage(story.alerting).routes())
+        app = Dispatcher(AckPage(story.alerting).routes(), on_error)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://b") as browser:
             path = urlsplit(url[1]).path
             await browser.get(path)

@@ -8,15 +8,14 @@ from pathlib import Path
 import httpx
 import pytest
 from alert_story import HOUR, MINUTE, REFUSED, START, Inbox, Story, config, equal
-from starlette.applications import Starlette
 
 from backbeat.alerting import Search
 from backbeat.alerting.trail import words
 from backbeat.config.alertmanager import InhibitRule, Route
-from backbeat.model.errors import BackbeatError
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.state.records import EventKind, Silence
+from backbeat.web.dispatch import Dispatcher
 from backbeat.web.oncall_api import OnCallAPI
 from backbeat.web.responses import on_error
 from backbeat.web.silences_api import SilencesAPI
@@ -176,7 +175,7 @@ def _client(story: Story) -> httpx.AsyncClient:
         *OnCallAPI(story.alerting, lambda: story.now_ms).routes(),
         *SilencesAPI(story.alerting, lambda: story.now_ms).routes(),
     ]
-    app = Starlette(routes=routes, exception_handlers={BackbeatError: on_error})
+    app = Dispatcher(routes, on_error)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://b/api/backbeat/v1")
 
 

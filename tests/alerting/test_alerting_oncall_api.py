@@ -9,13 +9,12 @@ from typing import Any
 import httpx
 import pytest
 from alert_story import HOUR, MINUTE, START, Inbox, Story, config
-from starlette.applications import Starlette
 
 from backbeat.config.alertmanager import Route
 from backbeat.model.alerts import RuleStep
-from backbeat.model.errors import BackbeatError
 from backbeat.web.acknowledge_api import AcknowledgeAPI
 from backbeat.web.alertmanager_api import AlertmanagerAPI, on_alerting_error
+from backbeat.web.dispatch import Dispatcher
 from backbeat.web.moments import rfc3339
 from backbeat.web.oncall_api import OnCallAPI
 from backbeat.web.responses import on_error
@@ -53,7 +52,7 @@ async def client(story: Story) -> AsyncIterator[httpx.AsyncClient]:
         *SilencesAPI(story.alerting, now).routes(),
         *AlertmanagerAPI(story.alerting, story.alerting, now, START).routes(),
     ]
-    app = Starlette(routes=routes, exception_handlers={BackbeatError: answer})
+    app = Dispatcher(routes, answer)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://b/api/backbeat/v1") as client:
         yield client

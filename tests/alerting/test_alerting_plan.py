@@ -8,9 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 from alert_story import DOWN, MINUTE, REFUSED, UP, Inbox, Story, config, equal
-from starlette.applications import Starlette
 
 from backbeat.config.alertmanager import InhibitRule, Route, TimeInterval
+from backbeat.web.dispatch import Dispatcher
+from backbeat.web.responses import on_error
 from backbeat.web.routing_api import RoutingAPI
 
 PAGER = Route("pager", equal(severity="critical"), group_by=("alertname",), group_wait_ms=1000)
@@ -32,7 +33,7 @@ async def story(tmp_path: Path, pager: Inbox) -> AsyncIterator[Story]:
 
 
 async def asked(story: Story, what: str) -> object:
-    served = Starlette(routes=RoutingAPI(story.alerting).routes())
+    served = Dispatcher(RoutingAPI(story.alerting).routes(), on_error)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://x") as client:
         return (await client.get(f"/api/backbeat/v1/{what}")).json()["data"]
 

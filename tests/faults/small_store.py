@@ -17,11 +17,11 @@ from typing import Any, NoReturn
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 import backbeat.server as server
 import backbeat.serving as serving
 from backbeat.model.matchers import Matcher, MatchOp
+from backbeat.web.dispatch import Route
 
 RETENTION_MS = 15_000
 _options_of = server.storage_options

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-from starlette.applications import Starlette
 
-from backbeat.model.errors import BackbeatError
 from backbeat.model.labels import Labels
 from backbeat.storage import Storage, StorageOptions, open_storage
 from backbeat.web.admin_api import AdminAPI
+from backbeat.web.dispatch import Dispatcher
 from backbeat.web.responses import on_error
 
 NOW_MS = 1_000_000
@@ -23,7 +22,7 @@ def opened(directory: Path) -> Storage:
 
 async def change(storage: Storage, path: str, *, enabled: bool = True) -> httpx.Response:
     routes = AdminAPI(storage, lambda: NOW_MS, enabled=enabled).routes()
-    served = Starlette(routes=routes, exception_handlers={BackbeatError: on_error})
+    served = Dispatcher(routes, on_error)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://backbeat") as asking:
         return await asking.post(f"/api/v1/admin/tsdb/{path}")
 

@@ -8,9 +8,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from starlette.applications import Starlette
 
-from backbeat.model.errors import BackbeatError
 from backbeat.model.labels import Labels
 from backbeat.model.results import Matrix
 from backbeat.promql.engine import Engine
@@ -18,6 +16,7 @@ from backbeat.promql.local import LocalQuerier
 from backbeat.storage import StorageOptions, open_storage
 from backbeat.web.deployments import Change, in_order, new_versions, starts
 from backbeat.web.deployments_api import PATH, DeploymentsAPI
+from backbeat.web.dispatch import Dispatcher
 from backbeat.web.responses import on_error
 
 NOW = 1_700_000_000_000
@@ -65,7 +64,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     storage = open_storage(tmp_path, StorageOptions(), lambda: NOW)
     querier = LocalQuerier(Engine(storage))
     api = DeploymentsAPI(querier, storage, lambda: NOW)
-    app = Starlette(routes=api.routes(), exception_handlers={BackbeatError: on_error})
+    app = Dispatcher(api.routes(), on_error)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://backbeat") as made:
         yield made
     querier.close()

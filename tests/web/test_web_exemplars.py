@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
-from starlette.applications import Starlette
 
 from backbeat.model.appender import Exemplar
 from backbeat.model.labels import Labels
 from backbeat.storage import StorageOptions, open_storage
+from backbeat.web.dispatch import Dispatcher
+from backbeat.web.responses import on_error
 from backbeat.web.state_api import StateAPI
 
 NOTHING = cast("Any", None)
@@ -21,7 +22,7 @@ async def test_exemplars_of_every_selector_by_series(tmp_path: Path) -> None:
     series = {name: Labels.of({"__name__": name}) for name in ("a_total", "b_total", "c_total")}
     trace = Labels.of({"trace_id": "7"})
     storage.append_exemplars([Exemplar(each, trace, 6.0, 1_500) for each in series.values()])
-    served = Starlette(routes=StateAPI(NOTHING, NOTHING, storage, NOTHING, NOTHING, 0).routes())
+    served = Dispatcher(StateAPI(NOTHING, NOTHING, storage, NOTHING, NOTHING, 0).routes(), on_error)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://backbeat") as asking:
         query = "sum(rate(a_total[5m])) / (b_total offset 1m)"
         found = await asking.post("/api/v1/query_exemplars", data={"query": query, "start": "1", "end": "2"})

@@ -6,11 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
-from backbeat.model.errors import BackbeatError
 from backbeat.promql.engine import Engine
 from backbeat.promql.local import LocalQuerier
+from backbeat.web.dispatch import Dispatcher
 from backbeat.web.explain_api import ExplainAPI
 from backbeat.web.responses import on_error
 
@@ -26,9 +25,7 @@ class Nothing:
 
 async def asked(params: dict[str, str]) -> httpx.Response:
     querier = LocalQuerier(Engine(Nothing()))
-    served = Starlette(
-        routes=ExplainAPI(querier, lambda: 60_000).routes(), exception_handlers={BackbeatError: on_error}
-    )
+    served = Dispatcher(ExplainAPI(querier, lambda: 60_000).routes(), on_error)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://backbeat") as client:
         answer = await client.post("/api/backbeat/v1/explain", data=params)
     querier.close()

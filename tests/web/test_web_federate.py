@@ -7,12 +7,13 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from starlette.applications import Starlette
 
 from backbeat.model.labels import Labels
 from backbeat.model.samples import STALE
 from backbeat.storage import StorageOptions, open_storage
+from backbeat.web.dispatch import Dispatcher
 from backbeat.web.federate import FederateAPI
+from backbeat.web.responses import on_error
 
 NOW_MS = 1_700_000_000_000
 EXTERNAL = Labels.of(dc="home", job="outer")
@@ -31,7 +32,7 @@ async def client(tmp_path: Path):
     ):
         labels = Labels.of({"__name__": name, **more})
         storage.append_samples([labels], np.array([at_ms]), np.array([value]))
-    app = Starlette(routes=FederateAPI(storage, lambda: NOW_MS, lambda: EXTERNAL).routes())
+    app = Dispatcher(FederateAPI(storage, lambda: NOW_MS, lambda: EXTERNAL).routes(), on_error)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://backbeat") as one:
         yield one
     storage.close()

@@ -16,10 +16,10 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
-from starlette.routing import Route
 
 from backbeat.web.acknowledge_api import AcknowledgeAPI
 from backbeat.web.deployments_api import DeploymentsAPI
+from backbeat.web.dispatch import Route
 from backbeat.web.explain_api import ExplainAPI
 from backbeat.web.live import LiveStream
 from backbeat.web.oncall_api import OnCallAPI

@@ -9,11 +9,10 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from starlette.applications import Starlette
 
-from backbeat.model.errors import BackbeatError
 from backbeat.promql.engine import Engine
 from backbeat.promql.local import LocalQuerier
+from backbeat.web.dispatch import Dispatcher
 from backbeat.web.params import MAX_TIME_MS, BadParameter, Parameters, parse_time
 from backbeat.web.query_api import QueryAPI, unescape_label_name
 from backbeat.web.responses import on_error
@@ -37,13 +36,13 @@ class Nothing:
     label_names = label_values = series
 
 
-def app(store: Nothing) -> tuple[Starlette, LocalQuerier]:
+def app(store: Nothing) -> tuple[Dispatcher, LocalQuerier]:
     querier = LocalQuerier(Engine(store))
     routes = QueryAPI(querier, lambda: 1_000).routes()
-    return Starlette(routes=routes, exception_handlers={BackbeatError: on_error}), querier
+    return Dispatcher(routes, on_error), querier
 
 
-def client(served: Starlette) -> httpx.AsyncClient:
+def client(served: Dispatcher) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://backbeat")
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 import httpx
-from starlette.applications import Starlette
 
-from backbeat.model.errors import BackbeatError
 from backbeat.model.labels import NO_LABELS
 from backbeat.rules import GroupStatus, RuleStatus
 from backbeat.rules.status import Health
+from backbeat.web.dispatch import Dispatcher
 from backbeat.web.responses import on_error
 from backbeat.web.state_api import StateAPI
 
@@ -25,7 +24,7 @@ class Rules:
 
 async def test_groups_come_page_by_page() -> None:
     routes = StateAPI(NOTHING, cast("Any", Rules()), NOTHING, NOTHING, NOTHING, 0).routes()
-    served = Starlette(routes=routes, exception_handlers={BackbeatError: on_error})
+    served = Dispatcher(routes, on_error)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://backbeat") as asking:
 
         async def ask(**params: str) -> Any:

@@ -1,17 +1,18 @@
 """The guard in front of every route."""
 
 import base64
+from typing import Any
 
 import bcrypt
 import httpx
 import pytest
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
 from backbeat.config.web import RateLimit, WebConfig
 from backbeat.model.hosts import is_loopback
+from backbeat.web.dispatch import Dispatcher, Route
+from backbeat.web.responses import on_error
 from backbeat.web.security import Guard
 
 USERS = (("ann", bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()),)
@@ -22,7 +23,7 @@ async def hello(request: Request) -> PlainTextResponse:
 
 
 def client(web: WebConfig | None = None) -> httpx.AsyncClient:
-    app = Starlette(routes=[Route("/x", hello, methods=["GET", "POST", "DELETE"])])
+    app = Dispatcher([Route("/x", hello, methods=["GET", "POST", "DELETE"])], on_error)
     guard = Guard(app, hosts=["backbeat.example"], web=web, check_host=True)
     transport = httpx.ASGITransport(app=guard)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:9090")
@@ -95,6 +96,46 @@ async def test_every_response_carries_the_security_headers() -> None:
             assert response.headers["x-content-type-options"] == "nosniff"
 
 
+async def test_a_header_of_web_yml_or_of_the_response_itself_counts_instead() -> None:
+    async def framed(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("x", headers={"X-Frame-Options": "SAMEORIGIN"})
+
+    app = Dispatcher(
+        [Route("/x", hello, methods=["GET"]), Route("/framed", framed, methods=["GET"])], on_error
+    )
+    web = WebConfig(headers=(("X-Content-Type-Options", "sniff"), ("Strict-Transport-Security", "max-age=1")))
+    guard = Guard(app, hosts=[], web=web, check_host=True)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=guard), base_url="http://127.0.0.1:9090"
+    ) as http:
+        plain = (await http.get("/x")).headers
+        assert plain["x-content-type-options"] == "sniff"
+        assert plain["strict-transport-security"] == "max-age=1"
+        assert plain.get_list("x-frame-options") == ["DENY"]
+        assert (await http.get("/framed")).headers.get_list("x-frame-options") == ["SAMEORIGIN"]
+
+
+async def test_a_websocket_is_refused() -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    guard = Guard(Dispatcher([], on_error), hosts=[], web=None, check_host=True)
+    await guard({"type": "websocket", "path": "/x", "headers": []}, receive, send)
+    assert sent == [{"type": "websocket.close"}]
+
+
+async def test_of_two_hosts_the_first_counts() -> None:
+    async with client() as http:
+        for hosts, status in ((("127.0.0.1", "evil.example"), 200), (("evil.example", "127.0.0.1"), 421)):
+            headers = [("host", host) for host in hosts]
+            assert (await http.get("/x", headers=headers)).status_code == status
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [
@@ -114,7 +155,7 @@ def test_loopback(host: str, expected: bool) -> None:
 
 async def test_more_requests_than_the_rate_limit_are_refused() -> None:
     now_s = 0.0
-    app = Starlette(routes=[Route("/x", hello)])
+    app = Dispatcher([Route("/x", hello, methods=["GET"])], on_error)
     web = WebConfig(rate_limit=RateLimit(interval_s=2.0, burst=3))
     guard = Guard(app, hosts=[], web=web, check_host=True, monotonic=lambda: now_s)
     async with httpx.AsyncClient(
@@ -132,7 +173,7 @@ async def test_more_requests_than_the_rate_limit_are_refused() -> None:
 
 
 async def test_new_users_count_after_a_reload() -> None:
-    app = Starlette(routes=[Route("/x", hello)])
+    app = Dispatcher([Route("/x", hello, methods=["GET"])], on_error)
     guard = Guard(app, hosts=[], web=WebConfig(users=USERS), check_host=True)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=guard), base_url="http://127.0.0.1:9090"
@@ -142,3 +183,16 @@ async def test_new_users_count_after_a_reload() -> None:
         guard.apply(WebConfig(users=(other,)), [])
         assert (await http.get("/x", auth=("ann", "secret"))).status_code == 401
         assert (await http.get("/x", auth=("bob", "other"))).status_code == 200
+
+
+async def test_new_host_names_count_after_a_reload() -> None:
+    app = Dispatcher([Route("/x", hello, methods=["GET"])], on_error)
+    guard = Guard(app, hosts=["old.example"], web=None, check_host=True)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=guard), base_url="http://old.example"
+    ) as http:
+        assert (await http.get("/x")).status_code == 200
+        assert (await http.get("/x", headers={"host": "new.example"})).status_code == 421
+        guard.apply(None, ["new.example"])
+        assert (await http.get("/x")).status_code == 421
+        assert (await http.get("/x", headers={"host": "new.example"})).status_code == 200

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-from starlette.applications import Starlette
 
 from backbeat.model.labels import Labels
 from backbeat.storage import StorageOptions, open_storage
+from backbeat.web.dispatch import Dispatcher
 from backbeat.web.moments import rfc3339
+from backbeat.web.responses import on_error
 from backbeat.web.storage_api import StorageAPI
 
 
@@ -18,7 +19,7 @@ async def test_room_samples_and_health_are_told(tmp_path: Path) -> None:
     storage = open_storage(tmp_path, StorageOptions(), lambda: 60_000)
     series = [Labels.of({"__name__": name}) for name in "ab"]
     storage.append_samples(series, np.array([30_000, 30_000]), np.array([1.0, 2.0]))
-    served = Starlette(routes=StorageAPI(storage).routes())
+    served = Dispatcher(StorageAPI(storage).routes(), on_error)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://x") as client:
         told = (await client.get("/api/backbeat/v1/storage")).json()["data"]
     storage.close()
@@ -33,7 +34,7 @@ async def test_samples_of_years_that_rfc_3339_cannot_write_are_told_at_its_edge(
     """A store without samples takes any time for its first, such as a deployment of the year -1199."""
     storage = open_storage(tmp_path, StorageOptions(), lambda: 60_000)
     storage.append_samples([Labels.of({"__name__": "a"})], np.array([-(10**14)]), np.array([1.0]))
-    served = Starlette(routes=StorageAPI(storage).routes())
+    served = Dispatcher(StorageAPI(storage).routes(), on_error)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://x") as client:
         told = (await client.get("/api/backbeat/v1/storage")).json()["data"]
     storage.close()

@@ -13,11 +13,11 @@ from urllib.parse import parse_qs, quote, unquote
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
 
 from backbeat.alerting import Alerting, AlertView, BadLink, ExpiredLink, GroupView, UnknownAlert
 from backbeat.templating.pages import page
 from backbeat.web.bodies import MAX_BODY_BYTES
+from backbeat.web.dispatch import Route
 from backbeat.web.ingest_api import read_body
 
 _PAGE = Path(__file__).with_name("templates") / "acknowledge.html.j2"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from backbeat.alerting import Alerting, Filter
 from backbeat.web.bodies import Body, signed_in
+from backbeat.web.dispatch import Route
 from backbeat.web.oncall_views import acknowledgement_fields
 from backbeat.web.params import BadParameter, Parameters
 from backbeat.web.responses import success

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from backbeat.model.clock import Now
 from backbeat.model.results import BadQuery
 from backbeat.promql.parser import parse_selector
 from backbeat.storage import Storage
+from backbeat.web.dispatch import Route
 from backbeat.web.params import MAX_TIME_MS, MIN_TIME_MS, BadParameter, Parameters
 from backbeat.web.responses import failure, success
 

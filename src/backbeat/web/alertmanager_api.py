@@ -11,7 +11,6 @@ import orjson
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from backbeat import __version__
 from backbeat.alerting import (
@@ -40,6 +39,7 @@ from backbeat.web.alertmanager_bodies import (
     first_wrong,
     silence_of,
 )
+from backbeat.web.dispatch import Route
 from backbeat.web.ingest_api import read_body
 from backbeat.web.moments import rfc3339
 from backbeat.web.params import BadParameter, Parameters
@@ -83,9 +83,9 @@ class AlertmanagerAPI:
 
     async def unknown(self, request: Request) -> Response:
         """No such path, or no such method of it."""
-        path = request.url.path
-        known = [route for route in self.routes()[:-1] if route.path_regex.match(path)]
-        allowed = [method for route in known for method in sorted((route.methods or set()) - {"HEAD"})]
+        path = request.scope["path"]
+        known = [route for route in self.routes()[:-1] if route.parameters(path) is not None]
+        allowed = [method for route in known for method in route.methods if method != "HEAD"]
         if not allowed:
             return _refusal(request, 404, f"path {path} was not found")
         said = f"method {request.method} is not allowed, but [{','.join(allowed)}] are"

@@ -8,7 +8,6 @@ import anyio.to_thread
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from backbeat.model.appender import Appender
 from backbeat.model.clock import Now
@@ -25,6 +24,7 @@ from backbeat.web.deployments import (
     starts,
     told,
 )
+from backbeat.web.dispatch import Route
 from backbeat.web.params import BadParameter, Parameters, parse_time
 from backbeat.web.responses import success
 

@@ -6,11 +6,11 @@ from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from backbeat.model.clock import Now
 from backbeat.model.results import Answer
 from backbeat.promql.explain import Explained
+from backbeat.web.dispatch import Route
 from backbeat.web.params import Parameters, check_grid
 from backbeat.web.query_api import answered
 from backbeat.web.responses import success

@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from backbeat.exchange.openmetrics import series_text
 from backbeat.model.arrays import Bools
@@ -22,6 +21,7 @@ from backbeat.model.errors import BackbeatError
 from backbeat.model.labels import METRIC_NAME, Labels
 from backbeat.model.matchers import Matcher
 from backbeat.model.samples import SampleBlock, is_stale
+from backbeat.web.dispatch import Route
 from backbeat.web.params import Parameters
 from backbeat.web.render import format_value
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from backbeat.collect.remote_write import RemoteWriteReceiver
+from backbeat.web.dispatch import Route
 
 MAX_BODY_BYTES = 32 << 20
 

@@ -14,10 +14,10 @@ import orjson
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
 
 from backbeat.model.clock import Now
 from backbeat.model.results import Querier
+from backbeat.web.dispatch import Route
 from backbeat.web.live_points import PanelFeeds, Watch
 from backbeat.web.params import BadParameter, Parameters
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from backbeat.alerting import Alerting, AlertView, Search, Way
 from backbeat.model.clock import Now
@@ -16,6 +15,7 @@ from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.state.records import Event
 from backbeat.web.bodies import matchers_of
+from backbeat.web.dispatch import Route
 from backbeat.web.oncall_views import event_fields, quiet_fields, standing_fields
 from backbeat.web.params import BadParameter, Parameters, parse_time
 from backbeat.web.responses import success

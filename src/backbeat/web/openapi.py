@@ -14,9 +14,9 @@ import orjson
 import yaml
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from backbeat import __version__
+from backbeat.web.dispatch import Route
 from backbeat.web.responses import json_body
 
 ROOT = "/api/backbeat/v1"

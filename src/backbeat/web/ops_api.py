@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from backbeat.model.errors import BackbeatError
+from backbeat.web.dispatch import Route
 
 
 class OpsAPI:

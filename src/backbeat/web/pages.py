@@ -17,7 +17,8 @@ from typing import Any
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+
+from backbeat.web.dispatch import Route
 
 STATIC = Path(__file__).parent / "static"
 PAGES = (

@@ -12,7 +12,6 @@ import orjson
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from backbeat.model.clock import Now
 from backbeat.model.results import Answer, BadQuery, Matrix, Querier, QueryCanceled, RawSamples
@@ -20,6 +19,7 @@ from backbeat.promql.ast import Expr
 from backbeat.promql.parser import parse
 from backbeat.promql.printer import pretty
 from backbeat.promql.tree_json import to_json
+from backbeat.web.dispatch import Route
 from backbeat.web.params import BadParameter, Parameters, check_grid, union
 from backbeat.web.render import render_answer
 from backbeat.web.responses import json_body, success

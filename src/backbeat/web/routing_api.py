@@ -7,10 +7,10 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from backbeat.alerting import Alerting, PlannedIntegration, PlannedReceiver, PlannedRoute
 from backbeat.config.alertmanager import InhibitRule
+from backbeat.web.dispatch import Route
 from backbeat.web.moments import rfc3339
 from backbeat.web.responses import success
 

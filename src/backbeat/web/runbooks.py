@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
 
 from backbeat.profile.runbooks import RUNBOOKS_CSS, runbooks_page
+from backbeat.web.dispatch import Route
 
 
 def runbook_routes() -> list[Route]:

@@ -12,12 +12,12 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import anyio.to_thread
 import bcrypt
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -122,35 +122,38 @@ class Guard:
         self._hosts = frozenset(host.lower() for host in hosts)
         self._passwords = Passwords(web.users) if web.users else None
         self._bucket = Bucket(web.rate_limit, self._monotonic) if web.rate_limit else None
-        self._headers = RESPONSE_HEADERS | {name.lower(): value for name, value in web.headers}
+        headers = RESPONSE_HEADERS | {name.lower(): value for name, value in web.headers}
+        self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self._is_known_host = lru_cache(_REMEMBERED)(self._look_at_host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await send({"type": "websocket.close"})  # there is none here
             return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                own = message["headers"]
+                names = {name for name, _ in own}
+                message["headers"] = [*own, *(each for each in self._headers if each[0] not in names)]
             await send(message)
 
         refusal = await self._refusal(scope)
         await (refusal or self._app)(scope, receive, send_with_headers)
 
     async def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
+        # Of a header that is there twice, the first counts.
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        host = headers.get(b"host", b"")
         if self._bucket is not None and not self._bucket.take():
             return PlainTextResponse("Too Many Requests (rate_limit of web.yml)\n", 429, {"retry-after": "1"})
-        if self._check_host and not self._known_host(host):
+        if self._check_host and not self._is_known_host(host):
             return PlainTextResponse(
-                f"this Backbeat does not answer to the host name {host[:200]!r};"
+                f"this Backbeat does not answer to the host name {host[:200].decode('latin-1')!r};"
                 " add it to allowed_hosts in backbeat.yml\n",
                 status_code=421,
             )
-        if not await self._may_enter(scope["path"], headers.get("authorization", "")):
+        if not await self._may_enter(scope["path"], headers.get(b"authorization", b"")):
             return PlainTextResponse(
                 "Unauthorized\n", 401, headers={"www-authenticate": 'Basic realm="Backbeat"'}
             )
@@ -158,23 +161,23 @@ class Guard:
             return PlainTextResponse("cross-site requests may not change anything here\n", 403)
         return None
 
-    async def _may_enter(self, path: str, authorization: str) -> bool:
+    async def _may_enter(self, path: str, authorization: bytes) -> bool:
         if self._passwords is None or path.startswith(OPEN_PATHS):
             return True
-        return await self._passwords.accept(authorization)
+        return await self._passwords.accept(authorization.decode("latin-1"))
 
-    def _known_host(self, host: str) -> bool:
+    def _look_at_host(self, host: bytes) -> bool:
         try:
-            name = urlsplit(f"//{host}").hostname or ""
+            name = urlsplit(f"//{host.decode('latin-1')}").hostname or ""
         except ValueError:
             return False
         return name in self._hosts or is_loopback(name)
 
     @staticmethod
-    def _is_cross_site(headers: Headers, host: str) -> bool:
+    def _is_cross_site(headers: Mapping[bytes, bytes], host: bytes) -> bool:
         """Browsers send these headers; programs such as curl send neither and are let through."""
-        site = headers.get("sec-fetch-site")
+        site = headers.get(b"sec-fetch-site")
         if site is not None:
-            return site not in ("same-origin", "none")
-        origin = headers.get("origin")
-        return origin is not None and urlsplit(origin).netloc != host
+            return site not in (b"same-origin", b"none")
+        origin = headers.get(b"origin")
+        return origin is not None and urlsplit(origin.decode("latin-1")).netloc != host.decode("latin-1")

@@ -11,7 +11,6 @@ import orjson
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from backbeat.alerting import Alerting, Filter
 from backbeat.config.schedule import schedule_fields, schedule_from
@@ -21,6 +20,7 @@ from backbeat.model.errors import DurationError
 from backbeat.model.matchers import Matcher
 from backbeat.state.records import Silence, SilenceState
 from backbeat.web.bodies import Body, matchers_of
+from backbeat.web.dispatch import Route
 from backbeat.web.moments import parse_rfc3339, rfc3339
 from backbeat.web.oncall_views import alert_fields
 from backbeat.web.params import BadParameter, Parameters

@@ -11,7 +11,6 @@ import anyio.to_thread
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from backbeat import __version__
 from backbeat.alerting.forward import ExternalAlertmanagers
@@ -24,6 +23,7 @@ from backbeat.promql.ast import VectorSelector
 from backbeat.promql.parser import parse, parse_selector
 from backbeat.rules import AlertStatus, GroupStatus, RuleManager, RuleStatus
 from backbeat.storage import Storage, StorageOptions
+from backbeat.web.dispatch import Route
 from backbeat.web.moments import rfc3339
 from backbeat.web.params import MAX_TIME_MS, MIN_TIME_MS, BadParameter, Parameters
 from backbeat.web.render import format_value

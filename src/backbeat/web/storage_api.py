@@ -7,9 +7,9 @@ import shutil
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from backbeat.storage import Storage
+from backbeat.web.dispatch import Route
 from backbeat.web.moments import rfc3339
 from backbeat.web.responses import success
 from backbeat.web.state_api import retention
