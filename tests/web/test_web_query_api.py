@@ -5,17 +5,26 @@ from __future__ import annotations
 import asyncio
 import threading
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.responses import Response
 
+from backbeat.model.labels import Labels
+from backbeat.model.results import Answer, Matrix, RawSamples
+from backbeat.model.samples import SampleBlock
 from backbeat.promql.engine import Engine
 from backbeat.promql.local import LocalQuerier
+from backbeat.web import query_api, responses
 from backbeat.web.dispatch import Dispatcher
 from backbeat.web.params import MAX_TIME_MS, BadParameter, Parameters, parse_time
-from backbeat.web.query_api import QueryAPI, unescape_label_name
-from backbeat.web.responses import on_error
+from backbeat.web.query_api import QueryAPI, answered, unescape_label_name
+from backbeat.web.responses import json_body, on_error
 
 
 class Nothing:
@@ -155,3 +164,83 @@ def test_times_and_numbers() -> None:
 )
 def test_label_names_are_unescaped_as_prometheus_does(escaped: str, name: str) -> None:
     assert unescape_label_name(escaped) == name
+
+
+@given(st.text(alphabet="ab=&+%;123fFeE \u00e9", max_size=30))
+@example("a=1&a=2&=3&b")
+@example("a=%F0%9F%8E%B5+%2B")
+@example("%61=%ff")
+def test_parameters_are_read_as_a_form_is(text: str) -> None:
+    scope = {"type": "http", "method": "GET", "headers": [], "query_string": text.encode("latin-1")}
+    reading = Parameters.of(Request(scope))
+    try:
+        expected = parse_qs(text.encode("ascii").decode(), keep_blank_values=True, errors="strict")
+    except ValueError:
+        with pytest.raises(BadParameter, match="not URL-encoded UTF-8"):
+            asyncio.run(reading)
+        return
+    found = asyncio.run(reading)
+    assert {name: found.all(name) for name in expected} == expected
+    assert found.all("absent") == []
+
+
+async def test_more_fields_than_anybody_needs_are_refused() -> None:
+    served, querier = app(Nothing())
+    answer = await client(served).get("/api/v1/labels?" + "&" * 10_000)
+    querier.close()
+    assert answer.status_code == 400
+    assert "more than 10000 fields" in answer.json()["error"]
+
+
+class Found:
+    """A querier that has found many or few of what was asked for."""
+
+    def __init__(self, count: int) -> None:
+        self._labels = [Labels.of(n=str(number)) for number in range(count)]
+
+    async def series(self, *_: object) -> list[Labels]:
+        return self._labels
+
+    async def label_names(self, *_: object) -> list[str]:
+        return [labels.get("n") for labels in self._labels]
+
+    async def instant(self, *_: object, **__: object) -> Answer:
+        cells = np.ones((len(self._labels), 1))
+        return Answer(Matrix(self._labels, np.array([1000]), cells, cells > 0))
+
+
+class Samples(Found):
+    async def instant(self, *_: object, **__: object) -> Answer:
+        times = np.arange(100 * len(self._labels))
+        return Answer(RawSamples([SampleBlock([Labels.of(n="1")], times, np.ones((1, len(times))))]))
+
+
+@pytest.mark.parametrize("asked", ["series?match[]=m", "labels", "query?query=m"])
+@pytest.mark.parametrize(
+    ("found", "in_thread"),
+    [(Found(3), False), (Found(2000), True), (Samples(3), False), (Samples(2000), True)],
+)
+async def test_what_is_long_is_written_in_a_thread(
+    asked: str, found: Any, in_thread: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bool] = []
+
+    def body(request: Request, content: bytes, status: int = 200) -> Response:
+        written.append(threading.current_thread() is not threading.main_thread())
+        return json_body(request, content, status)
+
+    for module in (query_api, responses):
+        monkeypatch.setattr(module, "json_body", body)
+    served = Dispatcher(QueryAPI(found, lambda: 1_000).routes(), on_error)
+    answer = await client(served).get(f"/api/v1/{asked}")
+    assert answer.json()["status"] == "success"
+    assert written == [in_thread]
+
+
+async def test_an_error_of_the_disk_is_not_taken_for_a_client_that_left() -> None:
+    async def slow() -> None:
+        raise TimeoutError("the disk does not answer")
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+    with pytest.raises(TimeoutError, match="the disk"):
+        await answered(Request(scope), slow())

@@ -9,7 +9,8 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from urllib.parse import parse_qs
+from functools import lru_cache
+from urllib.parse import unquote_plus
 
 from starlette.requests import Request
 
@@ -19,6 +20,9 @@ from backbeat.model.matchers import Matcher
 from backbeat.promql.parser import parse_selector
 
 MAX_PARAMETERS_BYTES = 64 * 1024
+MAX_FIELDS = 10_000
+LONGEST_REMEMBERED = 2000
+"""characters of a value that is remembered decoded"""
 MAX_POINTS = 11_000
 MIN_TIME_MS = -(2**53)
 MAX_TIME_MS = 2**53
@@ -59,13 +63,13 @@ class Parameters:
                 f"the parameters are larger than {MAX_PARAMETERS_BYTES} bytes; ask for less at once"
             )
         try:
-            text = raw.decode("ascii") + "&" + body.decode("ascii")
-            return cls(parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=10_000))
+            return cls(_fields((raw + b"&" + body if body else raw).decode("ascii")))
         except ValueError as error:
             raise BadParameter(f"the parameters are not URL-encoded UTF-8: {error}") from None
 
     def text(self, name: str, default: str = "") -> str:
-        return self._values.get(name, [default])[0]
+        values = self._values.get(name)
+        return values[0] if values else default
 
     def all(self, name: str) -> list[str]:
         return self._values.get(name, [])
@@ -100,7 +104,9 @@ class Parameters:
 
     def limit(self) -> int:
         """`limit`: 0 means none. Raises BadParameter."""
-        text = self.text("limit", "0") or "0"
+        text = self.text("limit")
+        if not text:
+            return 0
         if not _WHOLE.fullmatch(text):
             raise BadParameter(f'invalid parameter "limit": parsing "{text}": invalid syntax')
         if int(text) < 0:
@@ -129,6 +135,31 @@ class Parameters:
         return found
 
 
+def _fields(text: str) -> dict[str, list[str]]:
+    """Of a query string or a form. Raises ValueError."""
+    pieces = text.split("&")
+    if len(pieces) > MAX_FIELDS:
+        raise ValueError(f"more than {MAX_FIELDS} fields")
+    found: dict[str, list[str]] = {}
+    for piece in pieces:
+        if piece:
+            name, _, value = piece.partition("=")
+            found.setdefault(_decoded(name), []).append(_decoded(value))
+    return found
+
+
+def _decoded(text: str) -> str:
+    if "%" not in text and "+" not in text:
+        return text
+    return _unquoted(text) if len(text) <= LONGEST_REMEMBERED else unquote_plus(text, errors="strict")
+
+
+@lru_cache(maxsize=1024)
+def _unquoted(text: str) -> str:
+    """A dashboard asks for the same queries again and again."""
+    return unquote_plus(text, errors="strict")
+
+
 def parse_seconds(text: str) -> int:
     """Milliseconds of `15`, `0.5` (seconds) or `1h30m`. Raises BadParameter."""
     if not _NUMBER.fullmatch(text):
@@ -147,8 +178,8 @@ def parse_time(text: str, name: str = "time", *, optional: bool = False) -> int:
 
     Times beyond 285,000 years from the epoch are brought to that edge, where no sample is.
     """
-    if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
-        return round(max(MIN_TIME_MS, min(float(text) * 1000, MAX_TIME_MS)))
+    if _NUMBER.fullmatch(text) and math.isfinite(seconds := float(text)):
+        return round(max(MIN_TIME_MS, min(seconds * 1000, MAX_TIME_MS)))
     if text in _EDGES:
         return _EDGES[text]
     try:

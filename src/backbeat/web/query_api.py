@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from backbeat.model.clock import Now
-from backbeat.model.results import Answer, BadQuery, Matrix, Querier, QueryCanceled, RawSamples
+from backbeat.model.labels import Labels
+from backbeat.model.results import Answer, BadQuery, Matrix, Querier, QueryCanceled, RawSamples, Scalar, Text
 from backbeat.promql.ast import Expr
 from backbeat.promql.parser import parse
 from backbeat.promql.printer import pretty
@@ -29,6 +30,13 @@ _PIECE = re.compile(r"[^_]+|__|_([0-9a-fA-F]{1,5})_")
 _ESCAPED = re.compile(f"(?:{_PIECE.pattern})*")
 BEGINNING_MS = -(2**62)
 END_MS = 2**62
+LOOKED_FOR_AFTER_S = 0.01
+"""A client is taken to be there for so long: most queries are answered before."""
+LARGE = 10_000
+"""points from which an answer is written in a thread"""
+LIKE_POINTS = 20
+"""A label set, or a text in a list, takes as long to write as so many points."""
+LIMITED = "results truncated due to limit"
 Found = TypeVar("Found")
 
 
@@ -89,7 +97,7 @@ class QueryAPI:
             raise BadParameter("no match[] parameter provided")
         limit = params.limit()
         found = await self._querier.series(selectors, *_window(params), limit + 1 if limit else 0)
-        return _listed(request, [dict(labels) for labels in found], limit)
+        return await _listed(request, found, limit, dict)
 
     async def labels(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -97,7 +105,7 @@ class QueryAPI:
         names = await self._querier.label_names(
             union(params.selectors()), *_window(params), limit + 1 if limit else 0
         )
-        return _listed(request, names, limit)
+        return await _listed(request, names, limit)
 
     async def label_values(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -108,7 +116,7 @@ class QueryAPI:
         values = await self._querier.label_values(
             name, union(params.selectors()), *_window(params), limit + 1 if limit else 0
         )
-        return _listed(request, values, limit)
+        return await _listed(request, values, limit)
 
     async def format_query(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -132,26 +140,31 @@ def _bad_query(error: BadQuery) -> BadParameter:
 
 async def answered(request: Request, asked: Coroutine[Any, Any, Found]) -> Found:
     """The answer, or an end to the computation once the client has gone. Raises QueryError, BadParameter."""
-    computing = asyncio.create_task(asked)
-    await asyncio.sleep(0)
-    if computing.done() and computing.exception() is None:
-        return computing.result()  # a small query needs no waiting
-    gone = asyncio.create_task(_gone(request))
+    loop = asyncio.get_running_loop()
+    until_gone = asyncio.timeout(None)
+    looking: list[asyncio.Task[None]] = []
+    begin_to_look = loop.call_later(
+        LOOKED_FOR_AFTER_S, lambda: looking.append(loop.create_task(_end_once_gone(request, until_gone)))
+    )
     try:
-        await asyncio.wait([computing, gone], return_when=asyncio.FIRST_COMPLETED)
-        if not computing.done():
-            raise QueryCanceled("query was canceled in expression evaluation: the client has gone")
-        return computing.result()
+        async with until_gone:
+            return await asked
     except BadQuery as error:
         raise _bad_query(error) from None
+    except TimeoutError:
+        if not until_gone.expired():
+            raise
+        raise QueryCanceled("query was canceled in expression evaluation: the client has gone") from None
     finally:
-        computing.cancel()
-        gone.cancel()
+        begin_to_look.cancel()
+        for each in looking:
+            each.cancel()
 
 
-async def _gone(request: Request) -> None:
+async def _end_once_gone(request: Request, until_gone: asyncio.Timeout) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+    until_gone.reschedule(0)
 
 
 def limited(answer: Answer, limit: int) -> tuple[Answer, Answer]:
@@ -172,22 +185,34 @@ async def _rendered(request: Request, answer: Answer, at_ms: int | None, stats: 
     def render() -> Response:
         return json_body(request, render_answer(answer, at_ms=at_ms, stats=stats))
 
-    # What takes longer than a few ms must not keep the event loop from its other work.
-    is_large = isinstance(answer.value, Matrix) and answer.value.values.size > LARGE
-    return await asyncio.to_thread(render) if is_large else render()
+    return await _written(render, _points(answer.value))
 
 
-LARGE = 10_000
-"""points from which an answer is written in a thread"""
-LIMITED = "results truncated due to limit"
-
-
-def _listed(
-    request: Request, values: list[object] | list[str] | list[dict[str, str]], limit: int
+async def _listed(
+    request: Request, values: Sequence[str] | Sequence[Labels], limit: int, of: Callable[[Any], object] = str
 ) -> Response:
-    if limit and len(values) > limit:
-        return success(request, values[:limit], warnings=[LIMITED])
-    return success(request, values)
+    """of: what of each is shown."""
+    shown = values[:limit] if limit else values
+    more = {"warnings": [LIMITED]} if len(shown) < len(values) else {}
+
+    def render() -> Response:
+        return success(request, [of(each) for each in shown], **more)
+
+    return await _written(render, LIKE_POINTS * len(shown))
+
+
+async def _written(render: Callable[[], Response], points: int) -> Response:
+    # What takes longer than a few ms must not keep the event loop from its other work.
+    return await asyncio.to_thread(render) if points > LARGE else render()
+
+
+def _points(value: Matrix | Scalar | Text | RawSamples) -> int:
+    """How many points take as long to write."""
+    if isinstance(value, Matrix):
+        return value.values.size + LIKE_POINTS * len(value.labels)
+    if isinstance(value, RawSamples):
+        return sum(block.values.size + LIKE_POINTS * len(block.labels) for block in value.blocks)
+    return 0
 
 
 def _window(params: Parameters) -> tuple[int, int]:

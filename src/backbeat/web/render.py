@@ -46,15 +46,19 @@ def format_seconds(ms: int) -> str:
 
 def value_texts(values: Float64s) -> list[bytes]:
     """Every value as JSON text without quotes; (n,) float64 in, n texts out."""
-    sizes = np.abs(values)
-    plain = np.isfinite(values) & ((sizes == 0) | ((sizes >= 1e-4) & (sizes < 1e15)))
-    if not plain.all():
-        return [format_value(value).encode() for value in values.tolist()]
     if not len(values):
         return []
-    # The array writer prints shortest floats, always with a fraction; Go drops an empty one.
-    text = orjson.dumps(values.tolist())[1:-1] + b","
-    return text.replace(b".0,", b",")[:-1].split(b",")
+    text = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+    if (
+        b".0" in text
+    ):  # the array writer writes shortest floats, always with a fraction; Go drops an empty one
+        text = (text + b",").replace(b".0,", b",")[:-1]
+    texts = text.split(b",")
+    if b"e" in text or b"n" in text:  # exponents in another form than Go's; null
+        for place, one in enumerate(texts):
+            if b"e" in one or b"n" in one:
+                texts[place] = format_value(float(values[place])).encode()
+    return texts
 
 
 def _pairs(prefixes: list[bytes], values: Float64s) -> bytes:
@@ -117,7 +121,7 @@ def _instant_series(matrix: Matrix, at_ms: int) -> list[bytes]:
 
 def _range_series(matrix: Matrix) -> list[bytes]:
     prefixes = _time_prefixes(matrix.steps)
-    full = np.all(matrix.present, axis=1, keepdims=True)[:, 0]
+    full = np.asarray(matrix.present.all(axis=1)).tolist()
     rendered = []
     for index, labels in enumerate(matrix.labels):
         if full[index]:
