@@ -123,7 +123,7 @@ class Backbeat:
             max_concurrency=own.query_max_concurrency,
             default_subquery_step_ms=config.prometheus.evaluation_interval_ms,
         )
-        self.querier = LocalQuerier(Engine(storage, limits, watched=storage))
+        self.querier = LocalQuerier(Engine(storage, limits, watched=storage), lookups=storage)
         self.live = LiveStream(self.querier, now_ms)
         self.external = external_alertmanagers(config)
         self._reloading = asyncio.Lock()

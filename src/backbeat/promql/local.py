@@ -1,8 +1,8 @@
 """The local engine behind the seam that everyone asks through.
 
-Small queries are answered at once. All others run in threads, as many at once as the limits say; those of
-rules have threads of their own, so that no dashboard can keep an alert from being evaluated. Cancelling the
-awaiting task stops the computation.
+Small queries and lookups are answered at once. All others run in threads, as many at once as the limits
+say; those of rules have threads of their own, so that no dashboard can keep an alert from being evaluated.
+Cancelling the awaiting task stops the computation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher
@@ -21,14 +21,37 @@ from backbeat.promql.explain import Explained, explain
 from backbeat.promql.limits import Deadline
 
 Result = TypeVar("Result")
+Ordered = TypeVar("Ordered", str, Labels)
+FEW_SELECTORS, FEW_FOUND = 4, 1000
+"""What is put together at once, without a thread: it takes well under a ms."""
+
+
+class Lookups(Protocol):
+    """What is known of label sets without looking for it."""
+
+    def series_at_hand(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> Sequence[Labels] | None:
+        """What `Queryable.series` gives, where that takes well under a ms; else None."""
+        ...
+
+    def labels_at_hand(
+        self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> Sequence[str] | None:
+        """What `Queryable.label_values` gives (`label_names`: no name), where that is known; else None."""
+        ...
 
 
 class LocalQuerier:
     """Implements `model.results.Querier`. Close it to wait for its threads."""
 
-    def __init__(self, engine: Engine, threads: ThreadPoolExecutor | None = None) -> None:
+    def __init__(
+        self, engine: Engine, threads: ThreadPoolExecutor | None = None, *, lookups: Lookups | None = None
+    ) -> None:
+        """lookups: knows label sets of the engine's queryable; without it each lookup gets a thread."""
         self._engine = engine
         self._queryable = engine.queryable
+        self._lookups = lookups
         self._threads = threads or ThreadPoolExecutor(engine.limits.max_concurrency, "query")
 
     def close(self) -> None:
@@ -37,7 +60,7 @@ class LocalQuerier:
 
     def reserved(self, threads: int) -> LocalQuerier:
         """The same engine with threads of its own, for rules; to be closed by itself."""
-        return LocalQuerier(self._engine, ThreadPoolExecutor(threads, "rule-query"))
+        return LocalQuerier(self._engine, ThreadPoolExecutor(threads, "rule-query"), lookups=self._lookups)
 
     async def instant(
         self, expr: str, at_ms: int, *, timeout_ms: int | None = None, lookback_ms: int | None = None
@@ -103,37 +126,51 @@ class LocalQuerier:
     async def series(
         self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int, limit: int = 0
     ) -> list[Labels]:
-        def find() -> list[Labels]:
-            found = [self._queryable.series(matchers, start_ms, end_ms) for matchers in selectors]
-            return _united(found, limit)
+        def at_hand(lookups: Lookups, matchers: Sequence[Matcher]) -> Sequence[Labels] | None:
+            return lookups.series_at_hand(matchers, start_ms, end_ms)
 
-        return await self._read(find)
+        def find(matchers: Sequence[Matcher]) -> Sequence[Labels]:
+            return self._queryable.series(matchers, start_ms, end_ms)
+
+        return await self._look_up(selectors, limit, at_hand, find)
 
     async def label_names(
         self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int, limit: int = 0
     ) -> list[str]:
-        def find() -> list[str]:
-            asked = selectors or [()]
-            return _united([self._queryable.label_names(one, start_ms, end_ms) for one in asked], limit)
+        def at_hand(lookups: Lookups, matchers: Sequence[Matcher]) -> Sequence[str] | None:
+            return lookups.labels_at_hand("", matchers, start_ms, end_ms)
 
-        return await self._read(find)
+        def find(matchers: Sequence[Matcher]) -> Sequence[str]:
+            return self._queryable.label_names(matchers, start_ms, end_ms)
+
+        return await self._look_up(selectors or [()], limit, at_hand, find)
 
     async def label_values(
         self, name: str, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int, limit: int = 0
     ) -> list[str]:
-        def find() -> list[str]:
-            asked = selectors or [()]
-            return _united(
-                [self._queryable.label_values(name, one, start_ms, end_ms) for one in asked], limit
-            )
+        def at_hand(lookups: Lookups, matchers: Sequence[Matcher]) -> Sequence[str] | None:
+            return lookups.labels_at_hand(name, matchers, start_ms, end_ms)
 
-        return await self._read(find)
+        def find(matchers: Sequence[Matcher]) -> Sequence[str]:
+            return self._queryable.label_values(name, matchers, start_ms, end_ms)
 
-    async def _read(self, find: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, find)
+        return await self._look_up(selectors or [()], limit, at_hand, find)
 
-
-Ordered = TypeVar("Ordered", str, Labels)
+    async def _look_up(
+        self,
+        selectors: Sequence[Sequence[Matcher]],
+        limit: int,
+        at_hand: Callable[[Lookups, Sequence[Matcher]], Sequence[Ordered] | None],
+        find: Callable[[Sequence[Matcher]], Sequence[Ordered]],
+    ) -> list[Ordered]:
+        if self._lookups is not None and len(selectors) <= FEW_SELECTORS:
+            known = [at_hand(self._lookups, matchers) for matchers in selectors]
+            small = [found for found in known if found is not None and len(found) <= FEW_FOUND]
+            if len(small) == len(known):
+                return _united(small, limit)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: _united([find(matchers) for matchers in selectors], limit)
+        )
 
 
 def _united(found: Sequence[Sequence[Ordered]], limit: int) -> list[Ordered]:

@@ -308,6 +308,12 @@ class Head:
             times = [oldest for cohort in self.cohorts.values() if (oldest := cohort.oldest_ms()) is not None]
         return min(times, default=None)
 
+    def begins_by(self, at_ms: int) -> bool:
+        """Whether memory holds a sample of that time or an older one."""
+        with self.lock:
+            times = (cohort.oldest_ms() for cohort in self.cohorts.values())
+            return any(oldest is not None and oldest <= at_ms for oldest in times)
+
     def look(self, placed: Sequence[Placed]) -> list[Look]:
         """What the cohorts hold now; safe to read without the lock."""
         with self.lock:

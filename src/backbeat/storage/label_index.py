@@ -6,7 +6,8 @@ that the range touches still counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from backbeat.model.cache import ByteCache
 from backbeat.model.labels import Labels
@@ -19,6 +20,17 @@ _KNOWN_BYTES = 16 << 20
 _TEXT_BYTES = 100
 
 
+class _Key(NamedTuple):
+    """A question, and all that its answer follows from: it holds while no series comes or goes."""
+
+    name: str
+    matchers: tuple[Matcher, ...]
+    has_memory: bool
+    series_generation: int
+    blocks_version: int
+    blocks: tuple[int, ...]
+
+
 class LabelIndex:
     """The labels of memory and blocks together; any thread may ask."""
 
@@ -28,64 +40,70 @@ class LabelIndex:
         self._known: ByteCache[list[str]] = ByteCache(_KNOWN_BYTES)
         """sorted lists by all that they follow from"""
 
+    def at_hand(self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[str] | None:
+        """What `values` would give (`names`, where the name is empty), if that is known; else None."""
+        return self._known.get(self._key(name, matchers, start_ms, end_ms))
+
     def names(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[str]:
         """Names of labels that series have which all matchers accept, sorted."""
-        if not matchers:
-            return self._sorted("", start_ms, end_ms, self._head.table.names, BlockIndex.names)
 
         def of(found: Iterable[Labels]) -> Iterable[str]:
             return {name for labels in found for name, _ in labels}
 
-        return self._of_series("", matchers, start_ms, end_ms, of)
+        key = self._key("", matchers, start_ms, end_ms)
+        if not matchers:
+            return self._sorted(key, start_ms, end_ms, self._head.table.names, BlockIndex.names)
+        return self._of_series(key, start_ms, end_ms, of)
 
     def values(self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[str]:
         """Values that those series have of the label, sorted."""
+
+        def of(found: Iterable[Labels]) -> Iterable[str]:
+            return {value for labels in found for own, value in labels if own == name}
+
+        key = self._key(name, matchers, start_ms, end_ms)
         if not matchers:
             return self._sorted(
-                name,
+                key,
                 start_ms,
                 end_ms,
                 lambda: self._head.table.values(name),
                 lambda index: index.values(name),
             )
+        return self._of_series(key, start_ms, end_ms, of)
 
-        def of(found: Iterable[Labels]) -> Iterable[str]:
-            return {value for labels in found for own, value in labels if own == name}
-
-        return self._of_series(name, matchers, start_ms, end_ms, of)
+    def _key(self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> _Key:
+        return _Key(
+            name,
+            tuple(matchers),
+            self._head.newest_ms >= start_ms and self._head.begins_by(end_ms),
+            self._head.table.generation,
+            self._blocks.version,
+            tuple([block.number for block in self._blocks.overlapping(start_ms, end_ms)]),
+        )
 
     def _of_series(
-        self,
-        name: str,
-        matchers: Sequence[Matcher],
-        start_ms: int,
-        end_ms: int,
-        of: Callable[[Iterable[Labels]], Iterable[str]],
+        self, key: _Key, start_ms: int, end_ms: int, of: Callable[[Iterable[Labels]], Iterable[str]]
     ) -> list[str]:
         return self._sorted(
-            (name, *matchers),
+            key,
             start_ms,
             end_ms,
-            lambda: of(labels for placed in self._head.matched(matchers) for labels in placed.labels),
-            lambda index: of(index.labels(index.match(matchers).tolist())),
+            lambda: of(labels for placed in self._head.matched(key.matchers) for labels in placed.labels),
+            lambda index: of(index.labels(index.match(key.matchers).tolist())),
         )
 
     def _sorted(
         self,
-        what: Hashable,
+        key: _Key,
         start_ms: int,
         end_ms: int,
         in_memory: Callable[[], Iterable[str]],
         in_block: Callable[[BlockIndex], Iterable[str]],
     ) -> list[str]:
-        """what: names the question, for it has the same answer while no series comes or goes."""
-        oldest_ms = self._head.oldest_ms()
-        has_memory = oldest_ms is not None and oldest_ms <= end_ms and self._head.newest_ms >= start_ms
-        asked = tuple([block.number for block in self._blocks.overlapping(start_ms, end_ms)])
-        key = (what, has_memory, self._head.table.generation, self._blocks.version, asked)
         known = self._known.get(key)
         if known is None:
-            found = set(in_memory()) if has_memory else set()
+            found = set(in_memory()) if key.has_memory else set()
             for names in self._blocks.ask(start_ms, end_ms, lambda block: in_block(block.index())):
                 found.update(names)
             known = sorted(found)

@@ -45,9 +45,12 @@ from backbeat.storage.wal import WriteAheadLog, last_number
 
 log = logging.getLogger(__name__)
 
+_FEW_COHORTS, _FEW_SERIES = 8, 200
+"""of which finding those with samples in a range takes well under a ms"""
+
 
 class Storage:
-    """Implements model.appender.Appender and promql.queryable.Queryable over one directory."""
+    """Implements model.appender.Appender and the protocols of promql over one directory."""
 
     def __init__(
         self,
@@ -133,6 +136,21 @@ class Storage:
     def label_values(self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[str]:
         """Values of the label among those series, sorted."""
         return self._label_index.values(name, matchers, start_ms, end_ms)
+
+    def series_at_hand(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels] | None:
+        """What `series` gives, where those are few and their place in memory is known; else None."""
+        placed = self._head.matched_before(tuple(matchers))
+        if placed is None or len(placed) > _FEW_COHORTS or self._blocks.overlapping(start_ms, end_ms):
+            return None
+        if sum(len(each.keys) for each in placed) > _FEW_SERIES:
+            return None
+        return self.series(matchers, start_ms, end_ms)
+
+    def labels_at_hand(
+        self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> list[str] | None:
+        """What `label_values` gives (`label_names`, where the name is empty), if that is known; else None."""
+        return self._label_index.at_hand(name, matchers, start_ms, end_ms)
 
     def delete_series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> None:
         """Delete the samples in [start_ms, end_ms] of series that all matchers accept.
