@@ -97,3 +97,14 @@ def test_scalars_strings_and_raw_samples() -> None:
     )
     raw = render_answer(Answer(RawSamples([block])), at_ms=1000)
     assert json.loads(raw)["data"]["result"] == [{"metric": {"a": "b"}, "values": [[2, "2"]]}]
+
+
+def test_times_are_right_as_a_window_moves_on() -> None:
+    """What was written of one window's times is used for the next, which may lie anywhere."""
+    for step_ms in (15_000, 1_500, 333):
+        for first in (0, 1, 2, 7, 6, 0, 40, 41, 3):
+            steps = 1_700_000_000_000 + step_ms * np.arange(first, first + 5)
+            values = np.arange(5.0)[np.newaxis]
+            matrix = Matrix([Labels()], steps, values, np.ones((1, 5), bool))
+            shown = json.loads(render_answer(Answer(matrix), at_ms=None))["data"]["result"][0]["values"]
+            assert shown == [[at / 1000, str(place)] for place, at in enumerate(steps.tolist())]

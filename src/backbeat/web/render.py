@@ -6,7 +6,6 @@ Numbers are strings in Go's shortest form (`1`, `0.25`, `+Inf`), times are secon
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import numpy as np
 import orjson
@@ -49,9 +48,8 @@ def value_texts(values: Float64s) -> list[bytes]:
     if not len(values):
         return []
     text = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
-    if (
-        b".0" in text
-    ):  # the array writer writes shortest floats, always with a fraction; Go drops an empty one
+    # The array writer writes shortest floats, always with a fraction; Go drops an empty one.
+    if b".0" in text:
         text = (text + b",").replace(b".0,", b",")[:-1]
     texts = text.split(b",")
     if b"e" in text or b"n" in text:  # exponents in another form than Go's; null
@@ -71,16 +69,34 @@ def _pairs(prefixes: list[bytes], values: Float64s) -> bytes:
 
 def _time_prefixes(times: Int64s) -> list[bytes]:
     """What stands before each value: the end of the pair before it, and its time in seconds."""
-    return _prefixes(times.tobytes())
+    if (times % 1000).any():
+        return [_BETWEEN + format_seconds(at).encode() + b',"' for at in times.tolist()]
+    return [_BETWEEN + text + b',"' for text in value_texts(times / 1000)]
 
 
-# The panels of a dashboard have the same steps.
-@lru_cache(maxsize=64)
-def _prefixes(times: bytes) -> list[bytes]:
-    moments = np.frombuffer(times, np.int64)
-    if (moments % 1000).any():
-        return [_BETWEEN + format_seconds(at).encode() + b',"' for at in moments.tolist()]
-    return [_BETWEEN + text + b',"' for text in value_texts(moments / 1000)]
+_MOST_GRIDS = 64
+_grids: dict[tuple[int, int, int], tuple[int, list[bytes]]] = {}
+"""by step, place of the first in it, and count: the first of the steps, and their prefixes"""
+
+
+def _step_prefixes(steps: Int64s) -> list[bytes]:
+    """The same for the steps of a query: all panels of a dashboard have them, and nearly the same next time."""
+    count = len(steps)
+    step_ms = steps.item(1) - steps.item(0) if count > 1 else 0
+    if step_ms <= 0 or (steps[1:] - steps[:-1] != step_ms).any():
+        return _time_prefixes(steps)
+    start_ms = steps.item(0)
+    key = (step_ms, start_ms % step_ms, count)
+    known_ms, known = _grids.get(key, (start_ms, []))
+    later = (start_ms - known_ms) // step_ms
+    if known and later == 0:
+        return known
+    kept = known[later:] if later > 0 else []
+    prefixes = kept + _time_prefixes(steps[len(kept) :])
+    if len(_grids) >= _MOST_GRIDS:
+        _grids.clear()
+    _grids[key] = (start_ms, prefixes)
+    return prefixes
 
 
 def _metric(labels: Labels) -> bytes:
@@ -102,7 +118,7 @@ def render_value(value: Matrix | Scalar | Text | RawSamples, *, at_ms: int | Non
 
 
 def _scalar(value: Scalar, at_ms: int | None) -> bytes:
-    pairs = _pairs(_time_prefixes(value.steps), value.values)
+    pairs = _pairs(_step_prefixes(value.steps), value.values)
     if at_ms is None:
         return b'"resultType":"matrix","result":[{"metric":{},"values":[[' + pairs + b'"]]}]'
     return b'"resultType":"scalar","result":[' + pairs + b'"]'
@@ -120,7 +136,7 @@ def _instant_series(matrix: Matrix, at_ms: int) -> list[bytes]:
 
 
 def _range_series(matrix: Matrix) -> list[bytes]:
-    prefixes = _time_prefixes(matrix.steps)
+    prefixes = _step_prefixes(matrix.steps)
     full = np.asarray(matrix.present.all(axis=1)).tolist()
     rendered = []
     for index, labels in enumerate(matrix.labels):
