@@ -80,7 +80,7 @@ _grids: dict[tuple[int, int, int], tuple[int, list[bytes]]] = {}
 
 
 def _step_prefixes(steps: Int64s) -> list[bytes]:
-    """The same for the steps of a query, which all panels of a dashboard have, and nearly so the next time."""
+    """The same for the steps of a query, which all panels of a dashboard have, nearly so the next time."""
     count = len(steps)
     step_ms = steps.item(1) - steps.item(0) if count > 1 else 0
     if step_ms <= 0 or (steps[1:] - steps[:-1] != step_ms).any():
