@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from arrivals import arrive, gated, jumps
 from chromium import PATIENCE_S, SIZES, barriers, chromium, marks, opened
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 # A rule needs a minute or two to fire, and to see that it is over.
 STATES_WITHIN_S = 420
@@ -191,6 +191,18 @@ def test_a_signal_is_split_and_has_its_heat_map_rules_and_past(demo: Demo, page:
     page.get_by_role("region", name="Where it lies").locator("canvas").wait_for()
     page.get_by_role("link", name="HighDatabaseQueryTime", exact=True).wait_for()
     page.get_by_role("region", name="Past alerts", exact=True).wait_for()
+
+
+def test_a_page_opened_before_the_first_sample_knows_the_labels_after_it(demo: Demo, page: Page) -> None:
+    answers = iter([{"status": "success", "data": []}])
+
+    def none_at_first(route: Route) -> None:
+        answer = next(answers, None)
+        route.continue_() if answer is None else route.fulfill(json=answer)
+
+    page.route("**/api/v1/labels*", none_at_first)
+    page.goto("/signal/database")
+    page.get_by_role("region", name="What it is made of").get_by_role("button", name="instance").wait_for()
 
 
 def test_a_panel_is_copied_as_a_table_and_as_its_query(demo: Demo, page: Page) -> None:
