@@ -1,6 +1,7 @@
-// Charts are drawn one after another, a few milliseconds a frame, so that twenty of them never hold up the page.
+// Charts are drawn one after another, a few a frame, so that twenty of them never hold up the page.
 
-const BUDGET_MS = 8;
+// The browser rasterises what was drawn after these callbacks, which takes several times as long and cannot be seen here.
+const BUDGET_MS = 2;
 const waiting = new Map<object, () => void>();
 let asked = false;
 
