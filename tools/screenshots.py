@@ -42,6 +42,7 @@ PATIENCE_MS = 180_000
 RESTS = """
 () => document.querySelector('h1') !== null
   && document.querySelector('main .waiting, main [aria-busy=true], main [data-state=loading]') === null
+  && document.querySelector('main .chart:not(:has(canvas))') === null
 """
 
 
@@ -73,14 +74,21 @@ def take(browser: Browser, url: str) -> None:
     for theme in THEMES:
         for size, (width, height) in SIZES.items():
             context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
+                viewport={"width": width, "height": height},
+                is_mobile=size == "phone",
+                has_touch=size == "phone",
+                color_scheme=theme,
+                reduced_motion="reduce",
             )
             page = context.new_page()
             page.set_default_timeout(PATIENCE_MS)
             for name, path in PAGES.items():
+                page.set_viewport_size({"width": width, "height": height})
                 page.goto(url + path, wait_until="domcontentloaded")
                 rest(page)
-                page.screenshot(path=OUT / f"{name}-{size}-{theme}.png", full_page=size == "phone")
+                if size == "phone":
+                    unroll(page, width, height)
+                page.screenshot(path=OUT / f"{name}-{size}-{theme}.png")
             if size == "desk":
                 page.goto(url + PAGES["overview"], wait_until="domcontentloaded")
                 rest(page)
@@ -90,6 +98,13 @@ def take(browser: Browser, url: str) -> None:
                 page.screenshot(path=OUT / f"overview-print-{theme}.png", full_page=True)
             context.close()
             print(f"{len(PAGES)} pages, {size}, {theme}", flush=True)
+
+
+def unroll(page: Page, width: int, height: int) -> None:
+    """A window as tall as the page: what is fixed to its foot stands at the foot, and every chart is in sight."""
+    tall = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": width, "height": max(height, tall)})
+    rest(page)
 
 
 def rest(page: Page) -> None:

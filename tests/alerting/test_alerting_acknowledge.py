@@ -58,7 +58,7 @@ async def test_an_acknowledged_group_is_not_repeated_and_its_trail_says_why(stag
     assert stage.lines == ["10s firing Slow"]
     said = await stage.said(slow.fingerprint)
     assert "acknowledged by ann (looking into it)" in said
-    assert said[-1] == "decided for team by webhook[0]: not repeated, since it is acknowledged (by ann)"
+    assert said[-1] == "decided for team by webhook: not repeated, since it is acknowledged (by ann)"
     assert [view.status.acknowledged_by for view in stage.alerting.alerts()] == ["ann"]
 
 

@@ -117,7 +117,7 @@ async def test_every_decision_has_its_words(story: Story) -> None:
     assert "firing" in said
     assert any(line.startswith("not told to pager, inhibited: host down: ") for line in said)
     told = [words(event) for event in await _events(story, matchers=equal(alertname="Down"))]
-    assert "sent to team by webhook[0]: first notification (1 firing, 0 resolved)" in told
+    assert "sent to team by webhook: first notification (1 firing, 0 resolved)" in told
 
 
 async def test_the_api_answers_what_was_asked(story: Story) -> None:

@@ -70,7 +70,7 @@ async def test_alerts_are_acknowledged_and_taken_back(story: Story, run: Run) ->
     assert (code, made.startswith(line + "acknowledged by ann at "), "on it" in made) == (0, True, True)
     assert (await run("alerts", "acks"))[1] == made
     said = (await run("alerts", "why", "Slow"))[1]
-    assert "  now: firing, acknowledged by ann\n    team by webhook[0]: not told yet\n" in said
+    assert "  now: firing, acknowledged by ann\n    team by webhook: not told yet\n" in said
     assert await run("alerts", "unack", slow.fingerprint, "--by", "bob") == (
         0,
         line + "no longer acknowledged\n",

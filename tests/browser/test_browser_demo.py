@@ -21,6 +21,21 @@ from playwright.sync_api import Browser, Page, Route, expect
 # A rule needs a minute or two to fire, and to see that it is over.
 STATES_WITHIN_S = 420
 
+# Tables whose rows are wider than their place.
+WIDER = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.ariaLabel)"
+# A browser that prints lets no frame pass between the word and the paper.
+PRINTED = """
+() => {
+  const charts = () => [...document.querySelectorAll('main canvas')].map((one) => one.toDataURL());
+  const before = charts();
+  dispatchEvent(new Event('beforeprint'));
+  const after = charts();
+  const { theme } = document.documentElement.dataset;
+  dispatchEvent(new Event('afterprint'));
+  return { theme, charts: before.length, drawn: after.filter((one, place) => one !== before[place]).length };
+}
+"""
+
 pytestmark = marks
 
 
@@ -253,7 +268,18 @@ def test_nothing_jumps_whatever_comes_first(
         page.locator("[data-testid^=panel-][data-state=data] canvas").first.wait_for()
         assert jumps(page) == []
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        assert page.locator("main .scroll").evaluate_all(WIDER) == []
         assert barriers(page) == []
+
+
+def test_paper_has_its_colours_at_once(demo: Demo, page: Page) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto("/?range=15m")
+    page.locator("[data-testid=panel-features][data-state=data] canvas").wait_for()
+    expect(page.locator("main [aria-busy=true], main .chart:not(:has(canvas))")).to_have_count(0)
+    found = page.evaluate(PRINTED)
+    assert found == {"theme": "light", "charts": found["charts"], "drawn": found["charts"]}
+    assert found["charts"] >= 19
 
 
 @pytest.mark.parametrize("path", ["/alerts", "/explore?expr=up", "/targets", "/rules", "/status"])

@@ -54,7 +54,7 @@ def test_a_receiver_that_does_not_take_a_test_message_is_exit_code_1(
     answer = {"integration": "slack[0]", "ok": False, "answer": "HTTP 404: no_team"}
     monkeypatch.setattr(oncall, "ask", lambda *given, **more: [answer])
     assert oncall.run_notify("http://b", "pager") == 1
-    assert capsys.readouterr().out == "pager slack[0]: FAILED HTTP 404: no_team\n"
+    assert capsys.readouterr().out == "pager by slack: FAILED HTTP 404: no_team\n"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Pure: the events are those of the history, the words are made from them alone.
 from __future__ import annotations
 
 from backbeat.model.alerts import Alert, RuleStep
+from backbeat.model.integrations import spoken
 from backbeat.state.records import Event, EventKind
 
 _SENTENCES = {
@@ -38,10 +39,10 @@ def step_event(step: RuleStep) -> Event:
 
 
 def words(event: Event) -> str:
-    """`sent to team by webhook[0]: first notification (2 firing, 0 resolved)`."""
+    """`sent to team by webhook: first notification (2 firing, 0 resolved)`."""
     return _SENTENCES[event.kind].format(
         receiver=event.receiver,
-        whom=f"{event.receiver} by {event.integration}" if event.integration else event.receiver,
+        whom=f"{event.receiver} by {spoken(event.integration)}" if event.integration else event.receiver,
         reason=event.reason,
         group=event.group_key,
         why=f": {event.reason}" if event.reason else "",

@@ -8,6 +8,7 @@ from typing import Any
 
 from backbeat.cli.asking import ask, labels_text, me
 from backbeat.model.durations import format_duration
+from backbeat.model.integrations import spoken
 
 
 def run_history(url: str, since: str, match: Sequence[str], text: str, limit: int) -> int:
@@ -46,7 +47,8 @@ def run_route(url: str, labels: Sequence[str]) -> int:
     found = ask(url, "route", [("label", each) for each in labels])
     for way in found["routes"]:
         print(" → ".join(way["path"]) + f" → {way['receiver']}")
-        print(f"  told by   {', '.join(way['integrations']) or 'nobody: the receiver has no integration'}")
+        integrations = ", ".join(map(spoken, way["integrations"]))
+        print(f"  told by   {integrations or 'nobody: the receiver has no integration'}")
         print(f"  group_by  {', '.join(way['groupBy']) or '(one group)'}: {way['groupKey']}")
         times = (way[name] for name in ("groupWaitMs", "groupIntervalMs", "repeatIntervalMs"))
         wait, interval, repeat = (format_duration(each) for each in times)
@@ -67,7 +69,7 @@ def run_notify(url: str, receiver: str) -> int:
     answers = ask(url, f"receivers/{urllib.parse.quote(receiver, safe='')}/test", [], method="POST")
     for each in answers:
         became = "sent" if each["ok"] else "FAILED"
-        print(f"{receiver} {each['integration']}: {became} {each['answer']}".rstrip())
+        print(f"{receiver} by {spoken(each['integration'])}: {became} {each['answer']}".rstrip())
     return 0 if all(each["ok"] for each in answers) else 1
 
 
@@ -114,7 +116,7 @@ def _print_standing(group: dict[str, Any]) -> None:
             said.append(f"repeated at {told['nextRepeatAt']} if it still fires")
         elif told["lastToldAt"]:
             said.append("not repeated, since it is acknowledged" if group["acknowledged"] else "not repeated")
-        print(f"    {group['receiver']} by {told['integration']}: {', '.join(said)}")
+        print(f"    {group['receiver']} by {spoken(told['integration'])}: {', '.join(said)}")
     if group["told"]:
         others, flush = group["otherAlerts"], group["nextFlushAt"]
         print(f"    in the group {group['groupKey']} with {others} others, looked at again at {flush}")

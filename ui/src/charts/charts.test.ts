@@ -62,6 +62,10 @@ test.each([
   [0.000999, "999 µs"],
   [0.99996, "1 s"],
   [0.9, "900 ms"],
+  [60, "1 min"],
+  [90, "90 s"],
+  [3600, "1 h"],
+  [5400, "90 min"],
 ])("%f s are %s", (seconds, words) => {
   expect(formatSeconds(seconds)).toBe(words);
 });

@@ -48,6 +48,7 @@ const TINT = "20";
 export function drawUnder(plot: uPlot, marks: Marks, colors: Ink): void {
   const { ctx, bbox } = plot;
   const right = bbox.left + bbox.width;
+  const pixel = devicePixelRatio * colors.px;
   const color = (severity: string): string => (severity === "critical" ? colors.critical : severity === "info" ? colors.info : colors.warning);
   ctx.save();
   ctx.beginPath();
@@ -57,10 +58,10 @@ export function drawUnder(plot: uPlot, marks: Marks, colors: Ink): void {
     const [from, to] = [plot.valToPos(period.fromS, "x", true), plot.valToPos(period.toS, "x", true)];
     if (to < bbox.left || from > right) continue;
     ctx.fillStyle = color(period.severity) + TINT;
-    ctx.fillRect(from, bbox.top, Math.max(to - from, devicePixelRatio), bbox.height);
+    ctx.fillRect(from, bbox.top, Math.max(to - from, pixel), bbox.height);
     // Along the foot as well, where a tint alone is too faint to be seen.
     ctx.fillStyle = color(period.severity);
-    ctx.fillRect(from, bbox.top + bbox.height - 3 * devicePixelRatio, Math.max(to - from, devicePixelRatio), 3 * devicePixelRatio);
+    ctx.fillRect(from, bbox.top + bbox.height - 3 * pixel, Math.max(to - from, pixel), 3 * pixel);
   }
   drawBands(plot, marks, color);
   ctx.restore();
@@ -94,9 +95,9 @@ function haloed(ctx: CanvasRenderingContext2D, text: string, x: number, y: numbe
 
 export function drawOver(plot: uPlot, marks: Marks, colors: Ink, text: (value: number) => string): void {
   const { ctx, bbox } = plot;
-  const pixel = devicePixelRatio;
+  const pixel = devicePixelRatio * colors.px;
   ctx.save();
-  ctx.font = colors.font.replace(/^[\d.]+px/, (size) => `${parseFloat(size) * pixel}px`);
+  ctx.font = colors.font.replace(/^[\d.]+px/, (size) => `${parseFloat(size) * devicePixelRatio}px`);
   ctx.textAlign = "right";
   ctx.textBaseline = "bottom";
   ctx.lineWidth = pixel;
@@ -109,7 +110,7 @@ export function drawOver(plot: uPlot, marks: Marks, colors: Ink, text: (value: n
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    if (y > bbox.top + colors.rem * pixel) haloed(ctx, `${severity} ${text(value)}`, bbox.left + bbox.width, y - 2 * pixel, colors.card);
+    if (y > bbox.top + colors.rem * devicePixelRatio) haloed(ctx, `${severity} ${text(value)}`, bbox.left + bbox.width, y - 2 * pixel, colors.card);
   }
   ctx.setLineDash([2 * pixel, 2 * pixel]);
   ctx.strokeStyle = ctx.fillStyle = colors.accent;

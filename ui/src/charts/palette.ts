@@ -28,6 +28,8 @@ export interface Ink {
   accent: string;
   /** px of 1 rem */
   rem: number;
+  /** what is 1 px on a desk, and more on a wall */
+  px: number;
   font: string;
 }
 
@@ -52,6 +54,7 @@ export function ink(theme: Theme): Ink {
       ink: read("--ink"),
       accent: read("--accent"),
       rem,
+      px: rem / 16,
       font: `${0.7 * rem}px ${read("--font")}`,
     },
   };

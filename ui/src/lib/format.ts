@@ -31,8 +31,8 @@ export function formatSeconds(value: number): string {
   // Up to what is rounded to a thousand of the smaller unit.
   if (size < 0.0009995) return `${significant(value * 1e6)} µs`;
   if (size < 0.9995) return `${significant(value * 1e3)} ms`;
-  if (size < 120) return `${significant(value)} s`;
-  if (size < 7200) return `${significant(value / 60)} min`;
+  if (size < 120 && size !== 60) return `${significant(value)} s`;
+  if (size < 7200 && size !== 3600) return `${significant(value / 60)} min`;
   return `${significant(value / 3600)} h`;
 }
 

@@ -27,6 +27,12 @@ export const SCORE_WORDS: Readonly<Record<Level, string>> = {
   none: "no data yet",
 };
 
+/** The median of the only line: what is usual in this range, whatever it is now. */
+export function usualOf(lines: Lines | null): number | null {
+  const known = (lines?.lines[0]?.values ?? []).flatMap((value) => value ?? []).sort((a, b) => a - b);
+  return known[Math.floor(known.length / 2)] ?? null;
+}
+
 /** The runs of steps in which an alert fired; a line of ALERTS each, one that still fires reaches the last step. */
 export function periodsOf(lines: Lines | null): (Period & { signal: string })[] {
   const found: (Period & { signal: string })[] = [];

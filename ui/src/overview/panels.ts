@@ -19,6 +19,8 @@ export interface PanelDefinition {
   signal?: string;
   /** lines are one thing in degrees */
   degrees?: boolean;
+  /** as wide as two others */
+  wide?: boolean;
   /** the metric that is missing where nothing is shown, and how to get it */
   needs: { metric: string; snippet: string };
 }
@@ -218,6 +220,7 @@ export const GROUPS: readonly PanelGroup[] = [
       },
       {
         id: "features",
+        wide: true,
         title: "Features used",
         unit: "perSecond",
         queries: [{ expr: "sum by (feature) (job:feature_used:rate)", legend: "{{feature}}", most: 5 }],

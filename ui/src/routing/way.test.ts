@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { RouteNode } from "../api/oncall";
+import { spoken } from "./fares";
 import { drawn, labelsIn, onWay, times } from "./way";
 
 function route(matchers: string, receiver: string, ...routes: RouteNode[]): RouteNode {
@@ -20,6 +21,10 @@ test("exactly the visited nodes are on the way, also of siblings that are the sa
 
 test("times in words", () => {
   expect(times(tree)).toBe("first after 30 s, changes every 5 min, again every 4 h");
+});
+
+test("the first integration of a kind needs no number", () => {
+  expect(["webhook[0]", "email[1]", "slack"].map(spoken)).toEqual(["webhook", "email 2", "slack"]);
 });
 
 test("labels of lines or commas, with or without quotes", () => {

@@ -6,6 +6,9 @@ import { parseValue } from "../lib/format";
 
 export const KINDS = ["firing", "pending", "failing", "alerting", "recording"] as const;
 
+/** A rule's state as people call it, where they call it otherwise. */
+export const STATE_WORDS: Readonly<Record<string, string>> = { err: "fails", unknown: "not evaluated yet", inactive: "quiet" };
+
 export interface ShownRule {
   rule: Rule;
   /** file, group and place */
