@@ -101,7 +101,7 @@ def take(browser: Browser, url: str) -> None:
 
 
 def unroll(page: Page, width: int, height: int) -> None:
-    """A window as tall as the page: what is fixed to its foot stands at the foot, and every chart is in sight."""
+    """Make the window as tall as the page: what is fixed to its foot stands there, each chart is in sight."""
     tall = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size({"width": width, "height": max(height, tall)})
     rest(page)
