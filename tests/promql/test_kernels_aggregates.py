@@ -145,3 +145,21 @@ def test_bucket_quantile(bounds: list[float], counts: list[float], q: float, exp
         )
     assert _same(float(found[0, 0]), expected)
     assert bool(forced.cells.any()) == (counts[1:2] == [2])
+
+
+@pytest.mark.parametrize("series", [64, 65, 129, 400, 1000])
+@pytest.mark.parametrize("number", [1, 2, 3, 7])
+@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+def test_large_groups_are_folded_as_small_ones(series: int, number: int, in_order: bool, whole: bool) -> None:
+    rng = np.random.default_rng(series * number)
+    codes = np.arange(series) % number
+    groups = Groups.of(np.sort(codes) if in_order else codes)
+    values = rng.normal(0, 1e6, (series, 3))
+    present = np.ones(values.shape, bool) if whole else rng.random(values.shape) < 0.7
+    sums = aggregates.sums(groups, values, present)
+    largest = aggregates.extremes(groups, values, present, largest=True)
+    for group, step in np.ndindex(number, 3):
+        members = _members(groups, values, present, group, step)
+        assert math.isclose(float(sums[group, step]), math.fsum(members), rel_tol=1e-9)
+        assert float(largest[group, step]) == max(members)

@@ -28,6 +28,7 @@ from backbeat.promql.kernels.presence import everywhere, is_everywhere
 from backbeat.promql.label_hash import sample_offset
 from backbeat.promql.names import is_label_name
 from backbeat.promql.range_functions import RANGE_FUNCTIONS
+from backbeat.promql.slicing import fits_at_once, over_time
 from backbeat.promql.vector import Grid, Vector, empty_vector
 
 Kernel = Callable[[Groups, Float64s, Bools], Float64s | Int64s]
@@ -46,31 +47,48 @@ _MAX_INT64, _MIN_INT64 = 9.223372036854775807e18, -9.223372036854775808e18
 
 
 def aggregate(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
-    """Steps before the oldest sample of all have no result, and are not computed."""
+    """Steps before the oldest sample of all have no result, and are not computed.
+
+    What is read a piece at a time is also aggregated so, for its series are the many.
+    """
     before = (ev.oldest_ms() - grid.start_ms - 1) // grid.step_ms + 1
-    if before <= 0 or not _is_of_samples(node):
+    if before <= 0 and fits_at_once(ev, grid):
         return _aggregate(ev, node, grid)
+    selector = _aggregated_samples(node)
+    if selector is None:
+        return _aggregate(ev, node, grid)
+
+    def compute(piece: Grid, steps: slice) -> Vector:
+        return _aggregate(ev, node, piece)
+
+    reach_ms = ev.lookback_ms if isinstance(selector, VectorSelector) else ev.timing.range_ms(selector)
+    matchers = selector.matchers if isinstance(selector, VectorSelector) else selector.selector.matchers
+    if before <= 0:
+        return over_time(ev, matchers, grid, reach_ms, compute)
     before = min(before, grid.size - 1)
-    found = _aggregate(ev, node, grid.part(slice(before, grid.size)))
+    found = over_time(ev, matchers, grid.part(slice(before, grid.size)), reach_ms, compute)
     shape = (len(found.labels), grid.size)
     values, present = np.zeros(shape), np.zeros(shape, bool)
     values[:, before:], present[:, before:] = found.values, found.present
     return Vector(found.labels, values, present, found.nameless)
 
 
-def _is_of_samples(node: Aggregate) -> bool:
-    """Whether it aggregates a selector, or a function of ranges, that sees no sample after its step."""
+def _aggregated_samples(node: Aggregate) -> VectorSelector | MatrixSelector | None:
+    """What it aggregates, if that is a selector or a function of ranges that sees nothing after its step."""
     if node.param is not None and not isinstance(node.param, NumberLiteral | StringLiteral):
-        return False
+        return None
     expr = unwrapped(node.expr)
     if isinstance(expr, Call) and expr.function in RANGE_FUNCTIONS and expr.function != "absent_over_time":
-        expr = next((arg.selector for arg in expr.args if isinstance(arg, MatrixSelector)), expr)
-    return (
-        isinstance(expr, VectorSelector)
-        and expr.at is None
-        and expr.offset is None
-        and expr.mode is RangeMode.PLAIN
-    )
+        expr = next((arg for arg in expr.args if isinstance(arg, MatrixSelector)), expr)
+    selector = expr.selector if isinstance(expr, MatrixSelector) else expr
+    if (
+        isinstance(selector, VectorSelector)
+        and selector.at is None
+        and selector.offset is None
+        and selector.mode is RangeMode.PLAIN
+    ):
+        return expr if isinstance(expr, MatrixSelector) else selector
+    return None
 
 
 def _aggregate(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
@@ -98,7 +116,8 @@ def _aggregate(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
 def _any(groups: Groups, present: Bools) -> Bools:
     if is_everywhere(present):
         return everywhere((len(groups.starts), present.shape[1]))
-    return np.logical_or.reduceat(groups.sort(present), groups.starts, axis=0)
+    found: Bools = groups.fold(np.logical_or, present)
+    return found
 
 
 def _any_mark(groups: Groups, vector: Vector) -> Bools | None:

@@ -14,6 +14,7 @@ from backbeat.model.samples import is_stale
 from backbeat.promql.ast import RangeMode, VectorSelector
 from backbeat.promql.evaluation import Evaluation
 from backbeat.promql.kernels import extended
+from backbeat.promql.kernels.presence import everywhere, is_everywhere
 from backbeat.promql.kernels.windows import Columns, Windows, newest
 from backbeat.promql.samples import Selection, selection
 from backbeat.promql.slicing import over_time
@@ -103,8 +104,13 @@ def assemble(chosen: Selection, grid: Grid, kernel: Kernel) -> Vector:
         if present.shape != shape:
             present = np.broadcast_to(present, shape)
         return Vector(labels, values, present).without_empty()
-    all_values, all_present = np.empty(shape), np.zeros(shape, bool)
+    all_values, presences = np.empty(shape), []
     for part in chosen.parts:
-        values, present = kernel(part.columns)
-        all_values[part.series], all_present[part.series] = values, present
+        all_values[part.place], present = kernel(part.columns)
+        presences.append(present)
+    if sum(len(part.series) for part in chosen.parts) == shape[0] and all(map(is_everywhere, presences)):
+        return Vector(chosen.labels, all_values, everywhere(shape))
+    all_present = np.zeros(shape, bool)
+    for part, present in zip(chosen.parts, presences, strict=True):
+        all_present[part.place] = present
     return Vector(chosen.labels, all_values, all_present).without_empty()

@@ -57,14 +57,17 @@ class Densities:
 
     def __init__(self) -> None:
         self._known: dict[tuple[Matcher, ...], float] = {}
+        self.highest = 0.0
+        """of all that were learnt"""
 
     def get(self, matchers: tuple[Matcher, ...]) -> float | None:
         return self._known.get(matchers)
 
     def learn(self, matchers: tuple[Matcher, ...], density: float) -> None:
         if len(self._known) >= _REMEMBERED:
-            self._known = {}
+            self._known, self.highest = {}, 0.0
         self._known[matchers] = density
+        self.highest = max(self.highest, density)
 
 
 class Budget:

@@ -37,6 +37,12 @@ class Part(Struct, frozen=True):
         series = self.series
         return series is _counted(0, len(series)) or bool((series[1:] > series[:-1]).all())
 
+    @property
+    def place(self) -> slice | Int64s:
+        """Where its rows go among those of all series."""
+        first, last = self.series.item(0), self.series.item(-1) + 1
+        return slice(first, last) if last - first == len(self.series) and self.is_in_order else self.series
+
 
 class Selection(Struct, frozen=True):
     """The series of a selector with their samples."""

@@ -40,6 +40,11 @@ def over_time(
     return parts[0] if len(parts) == 1 else side_by_side(parts)
 
 
+def fits_at_once(ev: Evaluation, grid: Grid) -> bool:
+    """Whether a piece as long as this one is small, whatever it reads."""
+    return grid.size == 1 or ev.densities.highest * (grid.end_ms - grid.start_ms) < SLICE_SAMPLES / 2
+
+
 def _steps_at_once(density: float | None, step_ms: int, reach_ms: int) -> int:
     span_ms = UNKNOWN_SPAN_MS if density is None else SLICE_SAMPLES / max(density, 1e-9) - reach_ms
     return max(1, int(span_ms // step_ms) + 1)

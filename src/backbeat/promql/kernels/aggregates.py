@@ -56,10 +56,25 @@ class Groups(Struct, frozen=True):
         return rows if self.in_order else rows[self.order]
 
     def fold(self, operation: np.ufunc, rows: np.ndarray) -> Any:
-        """Each group's rows, sorted before, combined by an operation such as addition."""
+        """Each group's rows combined by an operation such as addition; rows in their own order."""
+        if len(rows) > _IN_TURN * len(self.starts):
+            return self._fold_large(operation, rows)
+        ordered = self.sort(rows)
         if not self.size:
-            return operation.reduceat(rows, self.starts, axis=0)
-        return _fold_blocks(operation, rows.reshape(len(self.starts), self.size, rows.shape[1]))
+            return operation.reduceat(ordered, self.starts, axis=0)
+        return _fold_blocks(operation, ordered.reshape(len(self.starts), self.size, rows.shape[1]))
+
+    def _fold_large(self, operation: np.ufunc, rows: np.ndarray) -> Any:
+        """Group by group, so that rows that do not stand together are brought together a few at once."""
+        out = np.empty((len(self.starts), rows.shape[1]), rows.dtype)
+        for group, (begin, end) in enumerate(zip(self.starts.tolist(), self.ends.tolist(), strict=True)):
+            if self.in_order:
+                blocks = rows[begin:end]
+            else:
+                pieces = [self.order[at : min(at + _IN_TURN, end)] for at in range(begin, end, _IN_TURN)]
+                blocks = np.array([operation.reduce(rows[piece], axis=0) for piece in pieces])
+            out[group] = _fold_blocks(operation, blocks[np.newaxis])[0]
+        return out
 
 
 def _fold_blocks(operation: np.ufunc, blocks: np.ndarray) -> Any:
@@ -83,18 +98,16 @@ def counts(groups: Groups, present: Bools) -> Int64s:
 def sums(groups: Groups, values: Float64s, present: Bools) -> Float64s:
     """Sums that keep the digits which Kahan summation keeps."""
     filled = values if is_everywhere(present) else np.where(present, values, 0.0)
-    filled = groups.sort(filled)
     plain: Float64s = groups.fold(np.add, filled)
     lowest = float(np.minimum.reduce(filled, axis=None, initial=0.0))
     if may_overflow(filled, lowest):
-        return _sums_in_turn(groups, filled)
+        return _sums_in_turn(groups, groups.sort(filled))
     if lowest >= 0.0:
         return plain  # nothing can cancel
     magnitude = groups.fold(np.add, np.abs(filled))
     cancelled = np.abs(plain) < magnitude * _CANCELLED
     for group in np.flatnonzero(cancelled.any(axis=1)):
-        rows = filled[groups.starts[group] : groups.ends[group]]
-        plain[group] = _compensated(rows)
+        plain[group] = _compensated(filled[groups.order[groups.starts[group] : groups.ends[group]]])
     return plain
 
 
@@ -138,7 +151,7 @@ def means(groups: Groups, values: Float64s, present: Bools) -> Float64s:
 def extremes(groups: Groups, values: Float64s, present: Bools, *, largest: bool) -> Float64s:
     """NaN only where every value of the group is NaN."""
     filled = values if is_everywhere(present) else np.where(present, values, np.nan)
-    result: Float64s = groups.fold(np.fmax if largest else np.fmin, groups.sort(filled))
+    result: Float64s = groups.fold(np.fmax if largest else np.fmin, filled)
     return result
 
 
