@@ -139,3 +139,18 @@ def test_runtimeinfo_tells_of_the_last_reload(running: Running) -> None:
     again = info()
     assert again["reloadConfigSuccess"] is True
     assert again["lastConfigTime"] != first["lastConfigTime"]
+
+
+def test_the_date_of_answers_goes_on(running: Running) -> None:
+    def date() -> str | None:
+        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+        connection.request("GET", "/-/healthy")
+        said = connection.getresponse().headers["date"]
+        connection.close()
+        return said
+
+    first, end = date(), time.monotonic() + READY_WITHIN_S
+    assert first is not None
+    while date() == first:
+        assert time.monotonic() < end, f"still {first}"
+        time.sleep(0.05)
