@@ -11,11 +11,10 @@ import os
 import ssl
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from backbeat.config.web import ServerTLS
 from backbeat.httpclient import VERSIONS, load_certificate
 from backbeat.model.errors import WorldFailure
+from backbeat.web.one_write import OneWriteProtocol
 
 log = logging.getLogger(__name__)
 
@@ -94,11 +93,11 @@ def is_allowed(certificate: dict[str, Any] | None, allowed: tuple[str, ...]) -> 
 
 
 def protocol_for(allowed: tuple[str, ...]) -> type[asyncio.Protocol]:
-    """Uvicorn's protocol, that ends connections of clients whose certificate holds none of the names."""
+    """The server's protocol, which ends connections of clients whose certificate holds none of the names."""
     if not allowed:
-        return HttpToolsProtocol
+        return OneWriteProtocol
 
-    class OfAllowedClients(HttpToolsProtocol):
+    class OfAllowedClients(OneWriteProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             if not is_allowed(transport.get_extra_info("peercert"), allowed):
