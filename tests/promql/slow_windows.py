@@ -52,6 +52,8 @@ def quantile(q: float, values: list[float]) -> float:
     lower = int(rank)
     upper = min(lower + 1, len(ordered) - 1)
     weight = rank - lower
+    if not weight:
+        return ordered[lower]
     return ordered[lower] * (1 - weight) + ordered[upper] * weight
 
 
@@ -100,6 +102,19 @@ def median_deviation(values: list[float]) -> float:
         return math.nan
     median = quantile(0.5, values)
     return quantile(0.5, [abs(value - median) for value in values])
+
+
+def integral(window: Window, share_before: float) -> float:
+    """share_before: how much of a stretch has the value before it; the rest has the one behind it."""
+    area = Fraction(0)
+    infinite = 0.0
+    for (before_ms, before), (after_ms, after) in pairwise(window):
+        for value, share in ((before, share_before), (after, 1 - share_before)):
+            if math.isinf(value) and share:
+                infinite += value
+            elif math.isfinite(value):
+                area += Fraction(value) * Fraction(share) * Fraction(after_ms - before_ms, 1000)
+    return infinite or float(area)
 
 
 def smoothed(values: list[float], smoothing: float, trend: float) -> float | None:

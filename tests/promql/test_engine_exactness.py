@@ -31,15 +31,21 @@ def steps(one: Engine, query: str, minutes: int = 10) -> dict[str, list[float]]:
 TAKING_TURNS = ("old 1 2 3 stale _ _ _ _ _ _ _", "new _ _ _ _ 5 6 7 8 9 10 11")
 
 
-@pytest.mark.parametrize("query", ["abs(X)", "-X", "X + 0", "round(X)", "clamp_min(X, 0)", "timestamp(X)"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("abs(X)", "-X", "X + 0", "round(X)", "clamp_min(X, 0)", "timestamp(X)"),
+        *("sum_over_time(X[1m])", "count_over_time((X)[1m:])"),
+    ],
+)
 def test_series_that_never_meet_become_one_where_their_names_go(query: str) -> None:
     found = steps(engine(*TAKING_TURNS), query.replace("X", '{__name__=~"old|new"}'))
     assert [len(values) for values in found.values()] == [10]
 
 
-def test_functions_of_ranges_refuse_them() -> None:
+def test_windows_that_see_both_are_refused() -> None:
     with pytest.raises(QueryError, match="same labelset"):
-        steps(engine(*TAKING_TURNS), '{__name__=~"old|new"}'.join(("sum_over_time(", "[1m])")))
+        steps(engine(*TAKING_TURNS), 'sum_over_time({__name__=~"old|new"}[5m])')
 
 
 @pytest.mark.parametrize("value", ["NaN", "Inf", "-Inf", "1e300"])
@@ -138,7 +144,7 @@ def test_a_regular_expression_cannot_close_what_it_did_not_open() -> None:
         ("a)", "1:3"),
         ('"é" + "é" + b', "1:1"),
         ("x[:1m]", "1:4"),
-        ("x[step():1m]", "1:10"),
+        ("x[step()*:1m]", "1:10"),
     ],
 )
 def test_columns_count_bytes(query: str, place: str) -> None:
@@ -146,16 +152,28 @@ def test_columns_count_bytes(query: str, place: str) -> None:
         parse(query)
 
 
-def test_a_colon_before_any_number_needs_one_in_earlier_brackets() -> None:
-    query = "rate(a[5m]) + rate(b[step():1m])"
+@pytest.mark.parametrize("query", ["a[range():1s]", "a[step():]", "a[max_of(step(), range()):step()]"])
+def test_a_range_without_a_number_may_have_a_step(query: str) -> None:
     assert format_expr(parse(query)) == query
-    with pytest.raises(BadQuery, match=r"^1:36: parse error: unexpected repeated colon"):
-        parse("rate(a[5m]) + rate(b[step():step():1m])")
 
 
-def test_durations_name_their_place_in_bytes() -> None:
-    with pytest.raises(BadQuery, match=r"^19:25: duration must be greater than 0"):
-        instant(engine(), 'rate({"métrique"}[step()])')
+def test_a_range_and_a_step_have_one_colon() -> None:
+    with pytest.raises(BadQuery, match=r"^1:22: parse error: unexpected repeated colon"):
+        parse("rate(b[step():step():1m])")
+
+
+def test_brackets_before_do_not_count_as_a_range() -> None:
+    with pytest.raises(BadQuery, match="unexpected colon before duration in duration expression"):
+        parse("rate(a[5m]) + rate(b[:1m])")
+
+
+@pytest.mark.parametrize(
+    ("range_", "place"),
+    [("step()", "19:25"), ("max_of(-1, step())", "19:37"), ("1-min_of(5s, 7)", "19:34")],
+)
+def test_durations_name_their_place_in_bytes(range_: str, place: str) -> None:
+    with pytest.raises(BadQuery, match=f"^{place}: duration must be greater than 0"):
+        instant(engine(), f'rate({{"métrique"}}[{range_}])')
 
 
 def test_a_line_is_as_long_as_its_bytes() -> None:

@@ -72,6 +72,9 @@ FUNCTIONS: dict[str, Slow] = {
     "double_exponential_smoothing(x[1m], 0.3, 0.6)": _values(lambda values: slow.smoothed(values, 0.3, 0.6)),
     "first_over_time(x[1m])": _values(lambda values: values[0]),
     "idelta(x[1m])": lambda window, end: slow.instant(window, is_rate=False),
+    "integral(x[1m])": lambda window, end: slow.integral(window, 0.5) if window else None,
+    "integral(x[1m], 0)": lambda window, end: slow.integral(window, 1.0) if window else None,
+    "integral(x[1m], 1)": lambda window, end: slow.integral(window, 0.0) if window else None,
     "irate(x[1m])": lambda window, end: slow.instant(window, is_rate=True),
     "last_over_time(x[1m])": _values(lambda values: values[-1]),
     "mad_over_time(x[1m])": _values(slow.median_deviation),
@@ -190,6 +193,7 @@ def test_a_long_range_is_the_same_in_pieces(found: list[Series], step: int) -> N
 _OUTSIDE = [
     *("sum_over_time(x[40s])", "avg_over_time(x[40s])", "stddev_over_time(x[40s])", "max_over_time(x[40s])"),
     *("deriv(x[40s])", "predict_linear(x[40s], 30)", "rate(x[40s])", "delta(x[40s])", "changes(x[40s])"),
+    *("integral(x[40s])", "integral(x[40s], 0)", "integral(x[40s], 1)"),
 ]
 
 

@@ -29,7 +29,7 @@ from backbeat.promql.label_hash import sample_offset
 from backbeat.promql.names import is_label_name
 from backbeat.promql.range_functions import RANGE_FUNCTIONS
 from backbeat.promql.slicing import fits_at_once, over_time
-from backbeat.promql.vector import Grid, Vector, empty_vector
+from backbeat.promql.vector import METADATA_LABELS, Grid, Vector, empty_vector
 
 Kernel = Callable[[Groups, Float64s, Bools], Float64s | Int64s]
 
@@ -140,7 +140,7 @@ def group(
     """The groups' label sets in order of appearance, and the group of each series."""
     if not without and not grouping:
         return [Labels()], np.zeros(len(all_labels), np.int64)
-    names = frozenset((*grouping, "__name__") if without else grouping)
+    names = frozenset((*grouping, *METADATA_LABELS) if without else grouping)
     if without:
         keys = [tuple([pair for pair in labels if pair[0] not in names]) for labels in all_labels]
     else:

@@ -92,8 +92,8 @@ def _operand(tokens: TokenReader) -> DurationExpr:
         first = duration_expression(tokens)
         tokens.expect(",")
         second = duration_expression(tokens)
-        tokens.expect(")")
-        return DurationCall(token.kind, (first, second), Span(first.span.start, second.span.end))
+        closing = tokens.expect(")")
+        return DurationCall(token.kind, (first, second), Span(token.start, closing.end))
     if token.kind != "(":
         raise tokens.unexpected()
     tokens.take()

@@ -24,7 +24,7 @@ from backbeat.promql.notes import NoteTaker
 from backbeat.promql.queryable import Queryable
 from backbeat.promql.remembered import Named, Remembered
 from backbeat.promql.timing import FixedTime, Timing
-from backbeat.promql.vector import SAME_LABELSET, Grid, Vector, drop_names, empty_vector, merged
+from backbeat.promql.vector import Grid, Vector, drop_names, empty_vector, merged
 
 Value = Vector | Float64s
 Operator = Callable[["Evaluation", Any, Grid], Value]
@@ -131,10 +131,10 @@ class Evaluation(Struct):
         steps = grid.steps if when.at_ms is None else np.full(grid.size, when.at_ms, np.int64)
         return steps - when.offset_ms if when.offset_ms else steps
 
-    def without_names(self, vector: Vector, *, refuse_equal: bool = False) -> Vector:
+    def without_names(self, vector: Vector) -> Vector:
         """Take metric names away, now or later.
 
-        Series that become the same are joined where they never meet at a step, or refused in any case.
+        Series that become the same are joined where they never meet at a step, or refused.
         """
         if self.dialect.delayed_name_removal:
             return drop_names(vector, delayed=True)
@@ -146,8 +146,6 @@ class Evaluation(Struct):
         nameless, differ = self.lists.derive("nameless", (vector.labels,), find)
         if differ:
             return vector.named(nameless)
-        if refuse_equal:
-            raise fail(SAME_LABELSET)
         return merged(vector.named(nameless))
 
 

@@ -36,8 +36,8 @@ END = "end of input"
 
 _SPACE = re.compile(r"[ \t\r\n]+")
 _COMMENT = re.compile(r"#[^\r\n]*")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WORD = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
+_NAME = re.compile(r"[^\W\d][\w.]*")
+_WORD = re.compile(r"(?:[^\W\d]|:)[\w.:]*")
 _LETTERS = re.compile(r"[A-Za-z_]+")
 _PAREN_NEXT = re.compile(r"[ \t\r\n]*\(")
 _NUMBER_START = re.compile(r"\.?[0-9]")
@@ -149,8 +149,8 @@ class Lexer:
             return self._number()
         if char in "\"'`":
             return self._string(char)
-        if _WORD.match(text, at):
-            return self._word_in_brackets() if self._bracket else self._word()
+        if end := _end_of_name(_WORD, text, at):
+            return self._word_in_brackets() if self._bracket else self._word(end)
         return self._bracketing(char)
 
     def _end(self) -> Token:
@@ -168,7 +168,8 @@ class Lexer:
         elif char == "[":
             if self._bracket:
                 raise self._fail("unexpected left bracket '['")
-            self._bracket, self._colon, self._awaits_duration = True, False, True
+            self._bracket, self._awaits_duration = True, True
+            self._colon = self._had_duration = False
         elif char == "]":
             if not self._bracket:
                 raise self._fail("unexpected right bracket ']'")
@@ -183,11 +184,10 @@ class Lexer:
             raise self._fail("unexpected right parenthesis ')'", self._at + 1)
         return self._emit(char, self._at + 1)
 
-    def _word(self) -> Token:
-        match = _WORD.match(self._text, self._at)
-        assert match is not None
-        word, end = match.group(), match.end()
-        lower = word.lower()
+    def _word(self, end: int) -> Token:
+        word = self._text[self._at : end]
+        # A letter beyond ASCII that is one of ASCII in lower case makes no keyword.
+        lower = word.lower() if word.isascii() else word
         if lower in ("inf", "nan"):
             return self._emit(NUMBER, end)
         if lower in _WORDS and (lower not in _FILLS or _PAREN_NEXT.match(self._text, end)):
@@ -227,11 +227,12 @@ class Lexer:
             return self._number()
         match = _LETTERS.match(text, at)
         if match is not None and match.group().lower() in _DURATION_WORDS:
+            self._had_duration = True
             return self._emit(match.group().lower(), match.end())
         raise self._fail(f"unexpected character in duration expression: {self._char(at)}")
 
     def _early_colon(self) -> Token:
-        """Before any number: Prometheus takes it once there was one in earlier brackets of the query."""
+        """Before any number, but perhaps behind step() or its like."""
         if not self._had_duration:
             raise self._fail("unexpected colon before duration in duration expression", self._at + 1)
         if self._colon:
@@ -250,9 +251,8 @@ class Lexer:
         if char == "}":
             self._brace = False
             return self._emit(char, at + 1)
-        match = _NAME.match(text, at)
-        if match is not None:
-            return self._emit(IDENTIFIER, match.end())
+        if end := _end_of_name(_NAME, text, at):
+            return self._emit(IDENTIFIER, end)
         if not char:
             raise self._fail("unexpected end of input inside braces")
         if char in "\"'`":
@@ -316,6 +316,18 @@ class Lexer:
         if code > limit or 0xD800 <= code < 0xE000:
             raise self._fail("escape sequence is an invalid Unicode code point")
         return at + count
+
+
+def _end_of_name(form: re.Pattern[str], text: str, at: int) -> int:
+    """Where an unquoted name ends; 0 where none begins. Its letters are Unicode's, its digits ASCII's."""
+    match = form.match(text, at)
+    if match is None:
+        return 0
+    name = match.group()
+    if name.isascii():
+        return match.end()
+    length = next((i for i, char in enumerate(name) if not (char.isascii() or char.isalpha())), len(name))
+    return at + length if length else 0
 
 
 def _code_point(char: str) -> str:

@@ -65,6 +65,9 @@ class NoteTaker(Struct):
     def invalid_quantile(self, q: float, span: Span) -> None:
         self._warn(f"quantile value should be between 0 and 1, got {gotext.general(q)}", span)
 
+    def invalid_strategy(self, strategy: float, span: Span) -> None:
+        self._warn(f"strategy should be 0, 1, or 2 (default), using 2, got {gotext.general(strategy)}", span)
+
     def invalid_ratio(self, ratio: float, capped: float, span: Span) -> None:
         self._warn(
             f"ratio value should be between -1 and 1, got {gotext.general(ratio)}, "

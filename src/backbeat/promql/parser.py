@@ -1,4 +1,4 @@
-"""A PromQL query's text to its syntax tree: Prometheus 3.14's grammar, experimental parts included.
+"""A PromQL query's text to its syntax tree: Prometheus 3.16's grammar, experimental parts included.
 
 In:  the text an operator wrote. Out: an `Expr` whose types are checked (`promql.typecheck`).
 A Pratt parser: `_expression(power)` reads a prefix and then every operator that binds at least so tightly.

@@ -13,7 +13,7 @@ from msgspec import Struct
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.promql.evaluation import fail
 from backbeat.promql.frames import Frame
-from backbeat.promql.kernels import folds, quantiles, rates
+from backbeat.promql.kernels import folds, integrals, quantiles, rates
 from backbeat.promql.kernels.windows import Columns, Windows
 
 Found = tuple[Float64s, Bools]
@@ -129,6 +129,11 @@ def _quantile(a: RangeArguments) -> Found:
     return quantiles.quantile(a.windows, a.numbers[0]), _nonempty(a.windows)
 
 
+def _integral(a: RangeArguments) -> Found:
+    strategy = a.numbers[0] if a.numbers else np.full(len(a.steps), 2.0)
+    return integrals.integral(a.windows, strategy), _nonempty(a.windows)
+
+
 def _median_absolute_deviation(a: RangeArguments) -> Found:
     return quantiles.median_absolute_deviation(a.windows), _nonempty(a.windows)
 
@@ -171,6 +176,7 @@ RANGE_FUNCTIONS: Mapping[str, RangeFunction] = {
     "first_over_time": _first,
     "idelta": lambda a: rates.instant(a.windows, is_rate=False),
     "increase": _rate(is_counter=True, is_rate=False),
+    "integral": _integral,
     "irate": lambda a: rates.instant(a.windows, is_rate=True),
     "last_over_time": _last,
     "mad_over_time": _median_absolute_deviation,

@@ -18,11 +18,12 @@ from backbeat.promql.ast import Call, Expr, MatrixSelector, RangeMode, Subquery,
 from backbeat.promql.evaluation import Evaluation, fail, unwrapped
 from backbeat.promql.instant_vectors import assemble
 from backbeat.promql.kernels import extended
+from backbeat.promql.kernels.integrals import STRATEGIES
 from backbeat.promql.kernels.windows import Columns
 from backbeat.promql.range_functions import GATHERING, RANGE_FUNCTIONS, Found, RangeArguments
 from backbeat.promql.samples import Selection, selection
 from backbeat.promql.slicing import over_time
-from backbeat.promql.vector import Grid, Vector, constant
+from backbeat.promql.vector import METADATA_LABELS, Grid, Vector, constant
 
 ANCHORED_FUNCTIONS = ("changes", "delta", "increase", "rate", "resets")
 SMOOTHED_FUNCTIONS = ("delta", "increase", "rate")
@@ -62,11 +63,13 @@ def range_call(ev: Evaluation, node: Call, grid: Grid) -> Vector:
         result = over_time(ev, argument.selector.matchers, grid, reach, compute)
     if node.function == "quantile_over_time" and result.labels:
         _check_quantile(ev, node, numbers[0][result.present.any(axis=0)])
+    if node.function == "integral" and len(numbers) == 1 and result.labels:
+        _check_strategy(ev, node, numbers[0][result.present.any(axis=0)])
     if node.function == "absent_over_time":
         return _absent(argument, result, grid)
     if node.function in ("rate", "increase"):
         _doubt_counters(ev, result.labels, argument)
-    return result if node.function in _KEEPS_NAME else ev.without_names(result, refuse_equal=True)
+    return result if node.function in _KEEPS_NAME else ev.without_names(result)
 
 
 def _range_among(args: Sequence[Expr]) -> tuple[int, MatrixSelector | Subquery]:
@@ -137,6 +140,11 @@ def _check_mode(function: str, argument: MatrixSelector | Subquery) -> None:
 def _check_quantile(ev: Evaluation, node: Call, q: Float64s) -> None:
     for wrong in np.unique(q[~((q >= 0) & (q <= 1))]).tolist():
         ev.notes.invalid_quantile(wrong, unwrapped(node.args[0]).span)
+
+
+def _check_strategy(ev: Evaluation, node: Call, strategy: Float64s) -> None:
+    for wrong in np.unique(strategy[~np.isin(strategy, STRATEGIES)]).tolist():
+        ev.notes.invalid_strategy(wrong, unwrapped(node.args[1]).span)
 
 
 def _read(ev: Evaluation, argument: MatrixSelector | Subquery, grid: Grid, range_ms: int) -> _Range:
@@ -219,7 +227,7 @@ def absent_labels(expr: Expr) -> Labels:
     fixed: dict[str, str] = {}
     seen: set[str] = set()
     for matcher in expr.matchers:
-        if matcher.name == "__name__":
+        if matcher.name in METADATA_LABELS:
             continue
         if matcher.op == "=" and matcher.name not in seen:
             fixed[gotext.readable(matcher.name)] = gotext.readable(matcher.value)

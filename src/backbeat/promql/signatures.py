@@ -1,4 +1,4 @@
-"""Every function of PromQL (Prometheus 3.14): argument types, optional arguments, result type."""
+"""Every function of PromQL (Prometheus 3.16): argument types, optional arguments, result type."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ _EXPERIMENTAL = (
     ("end", "", "n", 0),
     ("histogram_quantiles", "vsnn", "v", 9),
     ("info", "vv", "v", 1),
+    ("integral", "mn", "v", 1),
     ("mad_over_time", "m", "v", 0),
     ("max_of", "nn", "n", 0),
     ("min_of", "nn", "n", 0),

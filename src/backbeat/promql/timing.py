@@ -104,8 +104,10 @@ class Timing(Struct):
             while isinstance(inner, Paren):
                 inner = inner.expr
             invariant = invariant and isinstance(inner, VectorSelector)
-        elif function in CHANGING_FUNCTIONS:
-            invariant = False
+        elif function in CHANGING_FUNCTIONS or function == "info":
+            invariant = (
+                False  # info series may be taken as of each step, though what they are joined to is not
+            )
         return invariant, invariant
 
     def of(self, node: VectorSelector | Subquery) -> FixedTime:

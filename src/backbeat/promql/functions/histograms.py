@@ -5,6 +5,7 @@ In:  bucket series. Out: a series a histogram. Histograms of the same bounds are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -47,7 +48,7 @@ def _histograms(ev: Evaluation, vector: Vector, argument: Expr) -> _Histograms:
     for row, labels in enumerate(vector.labels):
         text = labels.get(_BUCKET_LABEL)
         if text not in bounds:
-            bounds[text] = parse_float(text)
+            bounds[text] = _bound(text)
         bound = bounds[text]
         if bound is None:
             name = labels.metric if ev.dialect.delayed_name_removal else ""
@@ -67,6 +68,12 @@ def _histograms(ev: Evaluation, vector: Vector, argument: Expr) -> _Histograms:
     ]
     labels_of = [Labels(key) for key in rows]
     return _Histograms(labels_of, batches, present)
+
+
+def _bound(text: str) -> float | None:
+    """None where it bounds nothing."""
+    bound = parse_float(text)
+    return None if bound is None or math.isnan(bound) else bound
 
 
 def _batches(vector: Vector, bounds: Float64s, members: list[tuple[int, list[int]]]) -> Iterator[_Batch]:

@@ -19,16 +19,20 @@ from backbeat.promql.ast import (
     Paren,
     Subquery,
     Unary,
+    ValueType,
     VectorSelector,
 )
 from backbeat.promql.evaluation import Evaluation, Operator, fail, unwrapped
 from backbeat.promql.instant_vectors import sample_times
 from backbeat.promql.timing import FixedTime
-from backbeat.promql.vector import Grid, Vector, in_braces, join, merged
+from backbeat.promql.typecheck import value_type
+from backbeat.promql.vector import METADATA_LABELS, Grid, Vector, in_braces, join, merged
 
 _IDENTIFYING = ("instance", "job")
 _TARGET_INFO = Matcher(METRIC_NAME, MatchOp.EQUAL, "target_info")
 _ANY_INFO = Matcher(METRIC_NAME, MatchOp.REGEX, ".+_info")
+_VECTORS = (ValueType.VECTOR, ValueType.MATRIX)
+_EACH_STEP = FixedTime(None, 0)
 
 
 def _info(ev: Evaluation, node: Call, grid: Grid) -> Vector:
@@ -57,57 +61,96 @@ def _info_series(
     ev: Evaluation, node: Call, grid: Grid, base: Vector, is_info: Bools, matchers: Sequence[Matcher]
 ) -> Vector:
     """Sample times of the info series of the base's targets."""
-    values: dict[str, dict[str, None]] = {name: {} for name in _IDENTIFYING}
-    for labels, ignored in zip(base.labels, is_info.tolist(), strict=True):
-        for name in _IDENTIFYING:
-            if not ignored and labels.get(name):
-                values[name][labels.get(name)] = None
-    known = [
-        Matcher(name, MatchOp.REGEX, "|".join(re.escape(value) for value in found))
-        for name, found in values.items()
-        if found
-    ]
-    if not known:
-        return base.rows(np.zeros(0, np.int64))
     fixed = _reference_time(ev, node.args[0])
-    selector = VectorSelector((*known, *matchers), node.span, offset=None, at=None)
-    return sample_times(ev, selector, grid, fixed)
+    found = []
+    for target in _targets(base, is_info):
+        selector = VectorSelector((*target, *matchers), node.span, offset=None, at=None)
+        found.append(sample_times(ev, selector, grid, fixed))
+    return join(found, grid.size)
+
+
+def _targets(base: Vector, is_info: Bools) -> list[tuple[Matcher, ...]]:
+    """Matchers of the targets of the base; those that have the same of the identifying labels share some."""
+    values: dict[tuple[bool, ...], list[dict[str, None]]] = {}
+    for labels, ignored in zip(base.labels, is_info.tolist(), strict=True):
+        own = [labels.get(name) for name in _IDENTIFYING]
+        if ignored or not any(own):
+            continue
+        found = values.setdefault(tuple([bool(value) for value in own]), [{} for _ in own])
+        for known, value in zip(found, own, strict=True):
+            known[value] = None
+    return [
+        tuple(
+            Matcher(name, MatchOp.REGEX, "|".join(map(re.escape, known)))
+            for name, known in zip(_IDENTIFYING, found, strict=True)
+        )
+        for found in values.values()
+    ]
 
 
 def _reference_time(ev: Evaluation, expr: Expr) -> FixedTime:
-    """The @ and offset of the first selector, which hold for the info series as well."""
-    for selector, around in _selectors(expr, ()):
-        at, offset = ev.timing.at_ms(selector), ev.timing.offset_ms(selector)
-        for subquery in reversed(around):
-            if at is not None:
-                break
-            offset += ev.timing.offset_ms(subquery)
-            at = ev.timing.at_ms(subquery)
-        return FixedTime(at, offset)
-    return FixedTime(None, 0)
+    """The @ and offset of all that the base is made of, which hold for the info series as well.
+
+    Where the base is made of several times, or of what has none, info series are taken as of each step.
+    """
+    first: FixedTime | None = None
+    for source in _sources(expr, ()):
+        if source is None:
+            return _EACH_STEP
+        time = _time_of(ev, *source)
+        if first is None:
+            first = time
+        elif not _is_same(first, time):
+            return _EACH_STEP
+    return first or _EACH_STEP
 
 
-def _selectors(
-    expr: Expr | None, around: tuple[Subquery, ...]
-) -> Iterator[tuple[VectorSelector, tuple[Subquery, ...]]]:
+def _time_of(ev: Evaluation, selector: VectorSelector, around: tuple[Subquery, ...]) -> FixedTime:
+    at, offset = ev.timing.at_ms(selector), ev.timing.offset_ms(selector)
+    for subquery in reversed(around):
+        if at is not None:
+            break
+        offset += ev.timing.offset_ms(subquery)
+        at = ev.timing.at_ms(subquery)
+    return FixedTime(at, offset)
+
+
+def _is_same(one: FixedTime, two: FixedTime) -> bool:
+    if one.at_ms is None or two.at_ms is None:
+        return one == two
+    return one.at_ms - one.offset_ms == two.at_ms - two.offset_ms
+
+
+_Source = tuple[VectorSelector, tuple[Subquery, ...]] | None
+
+
+def _sources(expr: Expr, around: tuple[Subquery, ...]) -> Iterator[_Source]:
+    """What an instant or range vector is made of: selectors with the subqueries around them.
+
+    None for a vector of no selector, such as vector(1); numbers are no part of it, whatever they are made of.
+    """
     match expr:
         case VectorSelector():
             yield expr, around
         case MatrixSelector(selector):
             yield selector, around
         case Subquery(inner):
-            yield from _selectors(inner, (*around, expr))
-        case Paren(inner) | Unary(_, inner):
-            yield from _selectors(inner, around)
-        case Aggregate():
-            yield from _selectors(expr.expr, around)
-            yield from _selectors(expr.param, around)
-        case Binary(_, left, right):
-            yield from _selectors(left, around)
-            yield from _selectors(right, around)
-        case Call(_, args):
-            for arg in args:
-                yield from _selectors(arg, around)
+            yield from _sources(inner, (*around, expr))
+        case Paren(inner) | Unary(_, inner) | Aggregate(_, inner):
+            yield from _sources(inner, around)
+        case Binary() | Call():
+            parts = [part for part in _vectors_of(expr) if value_type(part) in _VECTORS]
+            for part in parts:
+                yield from _sources(part, around)
+            if not parts:
+                yield None
+
+
+def _vectors_of(expr: Binary | Call) -> Sequence[Expr]:
+    if isinstance(expr, Binary):
+        return expr.left, expr.right
+    # The second argument of info is the form of a selector, and is not evaluated.
+    return expr.args[:1] if expr.function == "info" else expr.args
 
 
 def _identity(labels: Labels) -> Labels:
@@ -189,7 +232,7 @@ def _data_labels(base: Labels, info: Sequence[Labels], names: set[str]) -> dict[
     added: dict[str, str] = {}
     for labels in info:
         for name, value in labels:
-            if name == METRIC_NAME or (names and name not in names):
+            if name in METADATA_LABELS or (names and name not in names):
                 continue
             if added.get(name, value) != value:
                 raise fail(f"conflicting label: {name}")

@@ -30,7 +30,9 @@ def of_sorted(ordered: Float64s, counts: Int64s, nans: Int64s, q: Float64s) -> F
         found = np.take_along_axis(ordered, index[..., np.newaxis], axis=-1)[..., 0]
         return np.where(index < nans, np.nan, found)
 
-    result = at(lower) * (1 - weight) + at(upper) * weight
+    result = at(lower)
+    # An exact rank leaves its neighbour aside: 0 * Inf would be NaN.
+    result = np.where(weight == 0, result, result * (1 - weight) + at(upper) * weight)
     result = np.where(q < 0, -np.inf, np.where(q > 1, np.inf, result))
     return np.where(np.isnan(q) | (counts == 0), np.nan, result)
 
