@@ -30,7 +30,7 @@ Points = dict[Labels, dict[int, float]]
 BINARY = os.environ.get("BACKBEAT_PROMETHEUS") or shutil.which("prometheus")
 NEWEST_FEATURES = (
     "promql-experimental-functions,promql-duration-expr,promql-extended-range-selectors,"
-    "promql-binop-fill-modifiers"
+    "promql-binop-fill-modifiers,promql-unquoted-utf8-names"
 )
 DELAYED_NAMES = ",promql-delayed-name-removal"
 

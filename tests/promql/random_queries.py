@@ -29,7 +29,7 @@ _RANGE_FUNCTIONS = (
 )
 _NEW_RANGE_FUNCTIONS = (
     *("first_over_time", "mad_over_time", "ts_of_first_over_time", "ts_of_last_over_time"),
-    *("ts_of_max_over_time", "ts_of_min_over_time"),
+    *("ts_of_max_over_time", "ts_of_min_over_time", "integral"),
 )
 _EXACT_AGGREGATIONS = ("min", "max", "count", "group")
 _AGGREGATIONS = ("sum", "avg", "stddev", "stdvar")
@@ -98,7 +98,7 @@ class RandomQueries(Struct):
 
     def remainder(self) -> str:
         """Of numbers that are the same to the last bit, or a whole divisor is missing."""
-        return f"{self.instant()} % {self.matching()} {self.instant()}"
+        return _untyped(f"{self.instant()} % {self.matching()} {self.instant()}")
 
     def arithmetic(self) -> str:
         # Version 2 left the metric's name behind atan2.
@@ -241,11 +241,16 @@ class RandomQueries(Struct):
             return f"predict_linear({window}, {self.pick('600', '-60', '0', self.scalar(1))})"
         if function == "quantile_over_time":
             return f"quantile_over_time({self.quantile()}, {window})"
+        if function == "integral" and self.chance.random() < 0.7:
+            return f"integral({window}, {self.pick('0', '1', '2', '3', '0.5', 'NaN', self.scalar(1))})"
         if function == "smoothing":
             return f"double_exponential_smoothing({window}, {self.pick('0.3', '0.9', '1', '0')}, 0.7)"
         return f"{function}({window})"
 
     def quantile(self) -> str:
+        if not self.newest:
+            # Version 2 makes NaN of an exact rank beside an infinity.
+            return self.pick("0.37", "0.913", "0.123", "-0.1", "1.1", "NaN")
         return self.pick("0.5", "0.9", "0", "1", "0.25", "-0.1", "1.1", "NaN", f"({self.scalar(1)})")
 
     def quantiles(self, depth: int) -> str:
@@ -316,14 +321,18 @@ class RandomQueries(Struct):
             text += self.pick(
                 " group_left ()", " group_right ()", " group_left (zone)", " group_right (kind)"
             )
-            text += ""
-        if many and self.newest and self.chance.random() < 0.15:
+        # With group_right, Prometheus fills another side than Backbeat.
+        if many and self.newest and "group_right" not in text and self.chance.random() < 0.15:
             text += self.pick(
                 " fill (0)", " fill_left (3)", " fill_right (-1)", " fill_left (1) fill_right (NaN)"
             )
         return text if self.chance.random() < 0.85 else ""
 
     def binary(self, depth: int, exact: bool) -> str:
+        """Of series without a type: Prometheus matches whatever their types, Backbeat by them."""
+        return _untyped(self.operation(depth, exact))
+
+    def operation(self, depth: int, exact: bool) -> str:
         kind = self.chance.random()
         if kind < 0.2:
             operator = self.pick("and", "or", "unless")
@@ -361,11 +370,17 @@ class RandomQueries(Struct):
             *(", {data!=''}", ", {version='v1',__name__=~'target_.*'}", ", {nothing=~'.*'}"),
             *(", {__name__!='target_info'}", ", {version!='v1'}"),
         )
-        # Prometheus finds info series only where another selector of the query reads, so windows are long.
         inner = self.pick(
             self.instant(),
             f"-({self.instant()})",
             f"{self.pick('max', 'count')} by (job, instance) ({self.instant()})",
-            f"{self.chance.choice(_CHOOSING_RANGE_FUNCTIONS)}({self.selector()}[20m])",
+            f"{self.chance.choice(_CHOOSING_RANGE_FUNCTIONS)}({self.window(1)})",
+            f"({self.instant()}) or ({self.instant()})",
+            f"{self.instant()} * scalar({self.instant()})",
+            f"label_replace(vector(1), 'job', 'api', '', '') or {self.instant()}",
         )
-        return f"info({inner}{selector})"
+        return _untyped(f"info({inner}{selector})")
+
+
+def _untyped(query: str) -> str:
+    return query.replace("typed_total", "c_total").replace("'__type__'", "'type'")

@@ -77,6 +77,16 @@ def test_series_that_become_the_same_are_refused(query: str) -> None:
         engine(*TWO_JOBS).instant(query, 10 * MINUTE)
 
 
+@pytest.mark.parametrize("query", ['{job="a"} >= errors_total', '{job="a"} != bool errors_total'])
+@pytest.mark.parametrize("delayed", [False, True])
+def test_series_whose_names_alone_differ_match_one_only_where_that_is_said(query: str, delayed: bool) -> None:
+    one = engine(*TWO_JOBS, dialect=Dialect(delayed_name_removal=delayed))
+    with pytest.raises(
+        QueryError, match="multiple matches for labels: many-to-one matching must be explicit"
+    ):
+        one.instant(query, 10 * MINUTE)
+
+
 def test_delayed_name_removal_lets_a_label_function_look_at_the_name() -> None:
     query = 'label_replace(rate({job="a"}[5m]), "from", "$1", "__name__", "(.*)_total")'
     found = instant(engine(*TWO_JOBS, dialect=Dialect(delayed_name_removal=True)), query)

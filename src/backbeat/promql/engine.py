@@ -119,7 +119,7 @@ class Engine:
         """Evaluate at one moment. Raises QueryError."""
         plan = _plan(text)
         expr = plan.expr
-        ev = self._evaluation(plan, Timing(at_ms, at_ms, 0, text, plan.invariant), deadline, lookback_ms)
+        ev = self._evaluation(plan, plan.timing(text, at_ms, at_ms, 0), deadline, lookback_ms)
         ev.remembered = self._remembered
         bare = unwrapped(expr)
         grid = Grid(at_ms, at_ms, 1)
@@ -159,7 +159,7 @@ class Engine:
             )
         if end_ms < start_ms:
             raise BadQuery("end timestamp must not be before start time")
-        timing = Timing(start_ms, end_ms, step_ms, text, plan.invariant)
+        timing = plan.timing(text, start_ms, end_ms, step_ms)
         ev = self._evaluation(plan, timing, deadline, lookback_ms)
         if not anew:
             ev.remembered = self._remembered
@@ -204,6 +204,10 @@ class _Plan(Struct, frozen=True):
     reads: Sequence[Read] | None
     invariant: dict[int, tuple[bool, bool]] = field(default_factory=dict)
     """filled by `Timing`"""
+
+    def timing(self, text: str, start_ms: int, end_ms: int, step_ms: int) -> Timing:
+        # Whether info() is invariant depends on the range: @ start() may be another selector's moment.
+        return Timing(start_ms, end_ms, step_ms, text, {} if "info" in text else self.invariant)
 
 
 @lru_cache(maxsize=1024)

@@ -75,7 +75,7 @@ def match_vectors(
         pairs = _of_partners(partners, *sides)
         return Pairs(pairs.labels, pairs.right, pairs.left, pairs.present, True) if swapped else pairs
     (left_codes, right_codes), count = signatures((left.labels, right.labels), matching, lists)
-    # As in Prometheus, fill_left stands for the many side, even with group_right, and fill_right for the one.
+    # As in Prometheus 3.14, fill_left stands for the many side, even with group_right; fill_right for the one.
     if swapped:
         many = _Side(right, right_codes, matching.fill_left, "right")
         one = _Side(left, left_codes, matching.fill_right, "left")
@@ -120,6 +120,8 @@ def _partners(
     rows = row_of[many_codes]
     left = np.flatnonzero(rows >= 0)
     right = rows[left]
+    if matching.cardinality is Cardinality.ONE_TO_ONE and len(np.unique(right)) < len(right):
+        return None
     labels = [
         _result_labels(many[i], one[j], matching, drops)
         for i, j in zip(left.tolist(), right.tolist(), strict=True)

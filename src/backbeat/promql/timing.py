@@ -6,6 +6,7 @@ In:  nodes of the tree, and the query's own range. Out: milliseconds, or BadQuer
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from msgspec import Struct, field
 
@@ -27,6 +28,7 @@ from backbeat.promql.ast import (
     Unary,
     VectorSelector,
 )
+from backbeat.promql.sources import sources
 
 _LONGEST_S = 2**63 / 1e9
 CHANGING_FUNCTIONS = frozenset(
@@ -53,6 +55,12 @@ class FixedTime(Struct, frozen=True):
 
     at_ms: int | None
     offset_ms: int
+
+    def is_same(self, other: FixedTime | None) -> bool:
+        """Whether both are the same moment at every step."""
+        if other is None or self.at_ms is None or other.at_ms is None:
+            return self == other
+        return self.at_ms - self.offset_ms == other.at_ms - other.offset_ms
 
 
 class Timing(Struct):
@@ -98,6 +106,10 @@ class Timing(Struct):
     def _call_invariance(self, function: str, args: tuple[Expr, ...]) -> tuple[bool, bool]:
         if function in QUERY_RANGE_FUNCTIONS:
             return True, False
+        if function == "info":
+            # Info series of several times are taken as of each step, though what they are joined to is not.
+            invariant = self._invariance(args[0])[0] and self.shared_time(args[0]) is not None
+            return invariant, invariant
         invariant = all(self._invariance(arg)[0] for arg in args)
         if function == "timestamp":
             inner = args[0]
@@ -112,6 +124,20 @@ class Timing(Struct):
 
     def of(self, node: VectorSelector | Subquery) -> FixedTime:
         return FixedTime(self.at_ms(node), self.offset_ms(node))
+
+    def shared_time(self, expr: Expr) -> FixedTime | None:
+        """The @ and offset of all that a vector is made of; None where these differ, or a part has none."""
+        times = [None if source is None else self._time_of(*source) for source in sources(expr)]
+        first = times[0]
+        return first if first is not None and all(map(first.is_same, times)) else None
+
+    def _time_of(self, selector: VectorSelector, around: Sequence[Subquery]) -> FixedTime:
+        time = self.of(selector)
+        for subquery in reversed(around):
+            if time.at_ms is not None:
+                break
+            time = FixedTime(self.at_ms(subquery), time.offset_ms + self.offset_ms(subquery))
+        return time
 
     def at_ms(self, node: VectorSelector | Subquery) -> int | None:
         match node.at:

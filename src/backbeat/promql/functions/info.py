@@ -10,29 +10,15 @@ import numpy as np
 from backbeat.model.arrays import Bools
 from backbeat.model.labels import METRIC_NAME, Labels
 from backbeat.model.matchers import Matcher, MatchOp
-from backbeat.promql.ast import (
-    Aggregate,
-    Binary,
-    Call,
-    Expr,
-    MatrixSelector,
-    Paren,
-    Subquery,
-    Unary,
-    ValueType,
-    VectorSelector,
-)
+from backbeat.promql.ast import Call, VectorSelector
 from backbeat.promql.evaluation import Evaluation, Operator, fail, unwrapped
 from backbeat.promql.instant_vectors import sample_times
 from backbeat.promql.timing import FixedTime
-from backbeat.promql.typecheck import value_type
 from backbeat.promql.vector import METADATA_LABELS, Grid, Vector, in_braces, join, merged
 
 _IDENTIFYING = ("instance", "job")
 _TARGET_INFO = Matcher(METRIC_NAME, MatchOp.EQUAL, "target_info")
 _ANY_INFO = Matcher(METRIC_NAME, MatchOp.REGEX, ".+_info")
-_VECTORS = (ValueType.VECTOR, ValueType.MATRIX)
-_EACH_STEP = FixedTime(None, 0)
 
 
 def _info(ev: Evaluation, node: Call, grid: Grid) -> Vector:
@@ -61,7 +47,8 @@ def _info_series(
     ev: Evaluation, node: Call, grid: Grid, base: Vector, is_info: Bools, matchers: Sequence[Matcher]
 ) -> Vector:
     """Sample times of the info series of the base's targets."""
-    fixed = _reference_time(ev, node.args[0])
+    # Several times have no one time: info series are then taken as of each step.
+    fixed = ev.timing.shared_time(node.args[0]) or FixedTime(None, 0)
     found = []
     for target in _targets(base, is_info):
         selector = VectorSelector((*target, *matchers), node.span, offset=None, at=None)
@@ -86,71 +73,6 @@ def _targets(base: Vector, is_info: Bools) -> list[tuple[Matcher, ...]]:
         )
         for found in values.values()
     ]
-
-
-def _reference_time(ev: Evaluation, expr: Expr) -> FixedTime:
-    """The @ and offset of all that the base is made of, which hold for the info series as well.
-
-    Where the base is made of several times, or of what has none, info series are taken as of each step.
-    """
-    first: FixedTime | None = None
-    for source in _sources(expr, ()):
-        if source is None:
-            return _EACH_STEP
-        time = _time_of(ev, *source)
-        if first is None:
-            first = time
-        elif not _is_same(first, time):
-            return _EACH_STEP
-    return first or _EACH_STEP
-
-
-def _time_of(ev: Evaluation, selector: VectorSelector, around: tuple[Subquery, ...]) -> FixedTime:
-    at, offset = ev.timing.at_ms(selector), ev.timing.offset_ms(selector)
-    for subquery in reversed(around):
-        if at is not None:
-            break
-        offset += ev.timing.offset_ms(subquery)
-        at = ev.timing.at_ms(subquery)
-    return FixedTime(at, offset)
-
-
-def _is_same(one: FixedTime, two: FixedTime) -> bool:
-    if one.at_ms is None or two.at_ms is None:
-        return one == two
-    return one.at_ms - one.offset_ms == two.at_ms - two.offset_ms
-
-
-_Source = tuple[VectorSelector, tuple[Subquery, ...]] | None
-
-
-def _sources(expr: Expr, around: tuple[Subquery, ...]) -> Iterator[_Source]:
-    """What an instant or range vector is made of: selectors with the subqueries around them.
-
-    None for a vector of no selector, such as vector(1); numbers are no part of it, whatever they are made of.
-    """
-    match expr:
-        case VectorSelector():
-            yield expr, around
-        case MatrixSelector(selector):
-            yield selector, around
-        case Subquery(inner):
-            yield from _sources(inner, (*around, expr))
-        case Paren(inner) | Unary(_, inner) | Aggregate(_, inner):
-            yield from _sources(inner, around)
-        case Binary() | Call():
-            parts = [part for part in _vectors_of(expr) if value_type(part) in _VECTORS]
-            for part in parts:
-                yield from _sources(part, around)
-            if not parts:
-                yield None
-
-
-def _vectors_of(expr: Binary | Call) -> Sequence[Expr]:
-    if isinstance(expr, Binary):
-        return expr.left, expr.right
-    # The second argument of info is the form of a selector, and is not evaluated.
-    return expr.args[:1] if expr.function == "info" else expr.args
 
 
 def _identity(labels: Labels) -> Labels:
