@@ -75,7 +75,7 @@ def match_vectors(
         pairs = _of_partners(partners, *sides)
         return Pairs(pairs.labels, pairs.right, pairs.left, pairs.present, True) if swapped else pairs
     (left_codes, right_codes), count = signatures((left.labels, right.labels), matching, lists)
-    # As in Prometheus 3.14, fill_left stands for the many side, even with group_right; fill_right for the one.
+    # As in Prometheus 3.14, fill_left fills the many side, even with group_right, and fill_right the other.
     if swapped:
         many = _Side(right, right_codes, matching.fill_left, "right")
         one = _Side(left, left_codes, matching.fill_right, "left")
