@@ -19,6 +19,10 @@ from backbeat.storage.chunks import HeadChunk, OpenChunk, RawChunk
 
 _LEAST_DORMANT = 4096
 _MOST_LAYOUTS = 32
+_OPEN_CELLS = 1 << 16
+"""of a chunk until it is compressed: more of them compress no better, and are held uncompressed meanwhile"""
+_LEAST_ROWS = 32
+_PHASES = 8
 
 
 class Layout(Struct):
@@ -70,6 +74,7 @@ class HeadCohort:
         """changes whenever columns are forgotten"""
         self._slot_of: Int32s = np.full(16, -1, np.int32)
         self._chunk_rows = chunk_rows
+        self._has_phase = False
         self._layouts: OrderedDict[bytes, Layout] = OrderedDict()
         self._dormant: OrderedDict[int, Labels] = OrderedDict()
         self._dormant_columns: dict[Labels, int] = {}
@@ -229,8 +234,12 @@ class HeadCohort:
         return chunk, _all_slots(layout) if slots is None and layout.width != chunk.width else slots
 
     def _rows_for(self, width: int) -> int:
-        # A wide cohort's rows are many bytes, so it is compressed sooner.
-        return max(32, self._chunk_rows // 2) if width > 100_000 else self._chunk_rows
+        rows = min(self._chunk_rows, max(_LEAST_ROWS, _OPEN_CELLS // width))
+        if self._has_phase:
+            return rows
+        # Cohorts that begin together (a start, a new job) should not all be full at once.
+        self._has_phase = True
+        return -(-rows * (self.number % _PHASES + 1) // _PHASES)
 
     def _find_slots(self, layout: Layout, chunk: OpenChunk) -> None:
         slots = self._slot_of[layout.columns]

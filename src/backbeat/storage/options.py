@@ -27,7 +27,7 @@ class StorageOptions(Struct, frozen=True):
     cut_delay_ms: int = HOUR_MS
     """a span stays in memory this long after its end, for late samples and quick reads"""
     chunk_rows: int = 120
-    """rows of an open chunk before it is compressed"""
+    """rows of an open chunk before it is compressed, at most"""
     segment_bytes: int = 64 << 20
     """the log goes on in a new file after this many bytes"""
     cache_bytes: int = 256 << 20
