@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -73,6 +74,33 @@ def test_order_may_change() -> None:
     for body in ("a 1\nb 2\n", "a 3\nb 4\n", "a 5\nb 6\n", "b 7\na 8\n", "b 9\na 10\n", "b 11\na 12\n"):
         (first, one), (second, two) = [line.split() for line in body.splitlines()]
         assert bench.read(body) == {series(first): float(one), series(second): float(two)}
+
+
+@pytest.mark.parametrize("quiet", [0, 1, 7, 8, 9, 20])
+def test_lines_are_known_again_after_many_scrapes_in_which_only_numbers_changed(quiet: int) -> None:
+    asked: list[str] = []
+
+    class Identity(SeriesIdentity):
+        def of(self, name: str, pairs: Sequence[tuple[str, str]]) -> Labels | None:
+            asked.append(name)
+            return super().of(name, pairs)
+
+    relabel = Relabeler([RelabelConfig("drop", ("__name__",), regex="go_.*")])
+    names = ["a", "go_dropped", "seven77", f"b{{le=\"{'x' * 30}\"}}", f"c{{d=\"{'y' * 300}\"}}", "e{f=\"g h\"}"]
+    bench = Bench(Identity(TARGET, relabel=relabel))
+
+    def body(number: int, more: str = "") -> str:
+        lines = [f"{name} {number + place}" for place, name in enumerate(names)]
+        return "\n".join(["# TYPE b counter", "", *lines[:3], *filter(None, [more]), *lines[3:], ""])
+
+    first = bench.read(body(0))
+    for number in range(quiet):
+        bench.read(body(number))
+    del asked[:]
+    grown = bench.read(body(50, "new 1"))
+    assert asked == ["new"]
+    assert grown == {**{labels: value + 50 for labels, value in first.items()}, series("new"): 1}
+    assert bench.read(body(60)) == {labels: value + 60 for labels, value in first.items()}
 
 
 def test_a_bad_number_is_found_on_every_way() -> None:

@@ -8,6 +8,8 @@ object is made for a line, and memory is walked in order.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -115,6 +117,12 @@ class Layout:
         """Let the body that was just compared be the last one; the shape of its lines is as it was."""
         self._words = seen.words
 
+    def keys(self) -> Iterator[tuple[int, bytes]]:
+        """The lines that are not odd and end in a number, and what stands before the blank and the number."""
+        numbered = self.shape.numbered
+        for group, words in zip(self._groups, self._words, strict=True):
+            yield from ((line, fixed[:-1]) for line, fixed in group.texts(words) if numbered[line])
+
     def _numbers(self, body: Body, lines: Int64s) -> tuple[bytes, Int64s]:
         """The numbers of these lines, and which lines have a blank or control character in theirs."""
         if not len(lines):
@@ -151,6 +159,16 @@ class _Group:
     def lines(self, words: Int64s) -> Int64s:
         """The lines that these words are of."""
         return self._members[np.searchsorted(np.cumsum(self._counts), words, side="right")]
+
+    def texts(self, words: Words) -> Iterator[tuple[int, bytes]]:
+        """The lines, and their fixed parts put together from the words."""
+        size, content, end = self.size, words.tobytes(), 0
+        lasts = self._offsets[self._counts.cumsum() - 1].tolist()
+        for line, count, last in zip(self._members.tolist(), self._counts.tolist(), lasts, strict=True):
+            begin, end = end, end + count * size
+            # The last word overlaps the one before.
+            overlap = (count - 1) * size - last
+            yield line, content[begin : end - size] + content[end - size + overlap : end]
 
     def words(self, body: Body) -> Words:
         size, content = self.size, body.content

@@ -62,6 +62,14 @@ class LineReader:
         """The column of a line that was new."""
         self._known[key] = column
 
+    def rest(self) -> None:
+        """Know no lines until `wake`: none will be looked up."""
+        self._known = {}
+
+    def wake(self, known: dict[bytes, int]) -> None:
+        """Go on with what is known of the lines that the layout has; the columns may say DROPPED."""
+        self._known = known
+
     def read_all(self, lines: list[bytes], found: Lines) -> None:
         """Read a whole body. Raises ExpositionError, SampleLimitExceeded, LabelLimitExceeded."""
         if self._openmetrics:

@@ -8,7 +8,8 @@ A target exposes the same lines thousands of times and only the numbers change, 
 three ways, each slower than the one before:
   1. The *layout* (`collect.layout`): all lines at once are compared with those of the last scrape; where all
      but the number is the same, the number goes to the line's column.
-  2. The *known lines*: what stands before a line's number is looked up in a dict.
+  2. The *known lines*: what stands before a line's number is looked up in a dict. While a target exposes the
+     same lines again and again, the layout has all that it would hold, so it is made anew when it is needed.
   3. The grammar (`collect.exposition`), for a line never seen.
 No clock, no I/O. One reader belongs to one target and is not shared between threads.
 """
@@ -32,6 +33,11 @@ from backbeat.model.labels import Labels
 
 _MOST_CHANGED = 1 / 4
 """of the lines; where more have changed, all are read one by one"""
+_QUIET_SCRAPES = 8
+"""in which only numbers changed, until the known lines are let go"""
+
+
+_EMPTY_ROW: Float64s = np.empty(0)
 
 
 class _Last(Struct, frozen=True):
@@ -74,6 +80,7 @@ class ScrapeReader:
         self._last: _Last | None = None
         self._last_reading: Reading | None = None
         self._openmetrics = False
+        self._quiet_scrapes = 0
         self.scraped = 0
         """sample lines of the last body, also where reading it failed"""
 
@@ -130,11 +137,13 @@ class ScrapeReader:
             return None
         numbers = parse_numbers(seen.text, len(seen.plain))
         if not len(seen.again):
+            self._note_quiet()
             row = np.zeros(len(last.places) + self._extra)
             is_whole = len(numbers) == len(last.places)
             row[: len(last.places)] = numbers if is_whole else numbers[last.columns[seen.plain] >= 0]
             self.scraped = reading.scraped
             return Reading(reading.columns, row, reading.scraped, reading.kept)
+        self._wake_lines()
         found = Lines(others=int(np.count_nonzero(last.columns[seen.plain] >= 0)))
         changed = [body.line(at) for at in seen.again.tolist()]
         shape = last.layout.shape
@@ -150,8 +159,21 @@ class ScrapeReader:
         values[seen.plain] = numbers
         return self._parsed(body, seen.again, found, columns, values, shape, last.types, seen)
 
+    def _note_quiet(self) -> None:
+        self._quiet_scrapes += 1
+        if self._quiet_scrapes == _QUIET_SCRAPES:
+            self._lines.rest()
+
+    def _wake_lines(self) -> None:
+        """Lines are about to be looked up."""
+        if self._quiet_scrapes >= _QUIET_SCRAPES and self._last is not None:
+            columns = self._last.columns
+            self._lines.wake({key: int(columns[line]) for line, key in self._last.layout.keys()})
+        self._quiet_scrapes = 0
+
     def _read_lines(self, body: bytes, cut: Body) -> Prepared:
         """Read every line of a body. Raises ExpositionError, SampleLimitExceeded, LabelLimitExceeded."""
+        self._wake_lines()
         lines = body.split(b"\n")
         found = Lines()
         try:
@@ -219,7 +241,7 @@ class ScrapeReader:
         self._note(parsed, places, duplicates)
         numbers = int(np.count_nonzero(parsed.columns != NOTHING))
         self.scraped = numbers + len(found.stamped) + found.stamped_dropped
-        self._last_reading = Reading(columns, row[:0], self.scraped, kept, duplicates)
+        self._last_reading = Reading(columns, _EMPTY_ROW, self.scraped, kept, duplicates)
         return replace(self._last_reading, row=row, stamped=found.stamped, exemplars=found.exemplars)
 
     def _note(self, parsed: Parsed, places: Int64s, duplicates: int) -> None:

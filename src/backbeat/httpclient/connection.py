@@ -105,6 +105,10 @@ class Connection(asyncio.BufferedProtocol):
         """Whether the last answer is here to its end, and another request may follow it."""
         return self._may_go_on and self._is_complete and not self.lost.done()
 
+    def let_go(self) -> None:
+        """The answer was read: no body is held until the next request."""
+        self._body = bytearray()
+
     def close(self) -> None:
         """At once, and without a word to the peer."""
         self._may_go_on = False

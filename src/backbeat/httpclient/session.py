@@ -165,6 +165,7 @@ class Session:
             return
         loop = asyncio.get_running_loop()
         connection.idle_since_s = loop.time()
+        connection.let_go()
         self._idle.setdefault(way, []).append(connection)
         if self._sweep is None:
             self._sweep = loop.call_later(_SWEEP_S, self._close_idle)
