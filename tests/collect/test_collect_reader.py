@@ -86,7 +86,7 @@ def test_lines_are_known_again_after_many_scrapes_in_which_only_numbers_changed(
             return super().of(name, pairs)
 
     relabel = Relabeler([RelabelConfig("drop", ("__name__",), regex="go_.*")])
-    names = ["a", "go_dropped", "seven77", f"b{{le=\"{'x' * 30}\"}}", f"c{{d=\"{'y' * 300}\"}}", "e{f=\"g h\"}"]
+    names = ["a", "go_dropped", "seven77", f'b{{le="{"x" * 30}"}}', f'c{{d="{"y" * 300}"}}', 'e{f="g h"}']
     bench = Bench(Identity(TARGET, relabel=relabel))
 
     def body(number: int, more: str = "") -> str:
@@ -100,6 +100,10 @@ def test_lines_are_known_again_after_many_scrapes_in_which_only_numbers_changed(
     grown = bench.read(body(50, "new 1"))
     assert asked == ["new"]
     assert grown == {**{labels: value + 50 for labels, value in first.items()}, series("new"): 1}
+    for number in range(quiet):
+        bench.read(body(number))
+    assert bench.read(body(60, "new 2"))[series("new")] == 2
+    assert set(asked) == {"new"}
     assert bench.read(body(60)) == {labels: value + 60 for labels, value in first.items()}
 
 

@@ -117,7 +117,7 @@ class Layout:
         """Let the body that was just compared be the last one; the shape of its lines is as it was."""
         self._words = seen.words
 
-    def keys(self) -> Iterator[tuple[int, bytes]]:
+    def known_lines(self) -> Iterator[tuple[int, bytes]]:
         """The lines that are not odd and end in a number, and what stands before the blank and the number."""
         numbered = self.shape.numbered
         for group, words in zip(self._groups, self._words, strict=True):

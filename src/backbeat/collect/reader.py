@@ -80,7 +80,8 @@ class ScrapeReader:
         self._last: _Last | None = None
         self._last_reading: Reading | None = None
         self._openmetrics = False
-        self._quiet_scrapes = 0
+        self._quiet_scrapes = _QUIET_SCRAPES
+        """since known lines were looked up; the first body needs none"""
         self.scraped = 0
         """sample lines of the last body, also where reading it failed"""
 
@@ -161,14 +162,20 @@ class ScrapeReader:
 
     def _note_quiet(self) -> None:
         self._quiet_scrapes += 1
-        if self._quiet_scrapes == _QUIET_SCRAPES:
+        self._rest_lines()
+
+    def _rest_lines(self) -> None:
+        """Let go of the known lines where the layout has them and they have not been of use lately."""
+        if self._quiet_scrapes >= _QUIET_SCRAPES and self._last is not None:
             self._lines.rest()
 
     def _wake_lines(self) -> None:
         """Lines are about to be looked up."""
-        if self._quiet_scrapes >= _QUIET_SCRAPES and self._last is not None:
-            columns = self._last.columns
-            self._lines.wake({key: int(columns[line]) for line, key in self._last.layout.keys()})
+        last = self._last
+        if last is None:
+            return
+        if self._quiet_scrapes >= _QUIET_SCRAPES:
+            self._lines.wake({key: int(last.columns[line]) for line, key in last.layout.known_lines()})
         self._quiet_scrapes = 0
 
     def _read_lines(self, body: bytes, cut: Body) -> Prepared:
@@ -242,6 +249,7 @@ class ScrapeReader:
         numbers = int(np.count_nonzero(parsed.columns != NOTHING))
         self.scraped = numbers + len(found.stamped) + found.stamped_dropped
         self._last_reading = Reading(columns, _EMPTY_ROW, self.scraped, kept, duplicates)
+        self._rest_lines()
         return replace(self._last_reading, row=row, stamped=found.stamped, exemplars=found.exemplars)
 
     def _note(self, parsed: Parsed, places: Int64s, duplicates: int) -> None:
