@@ -8,11 +8,12 @@ A failed scrape is a result (`up` is 0 and the reason is kept), and a bug in one
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from backbeat.collect.exposition import ExpositionError, Metadata
 from backbeat.collect.fetch import BodyTooLarge, Fetched, FetchError
@@ -41,6 +42,8 @@ _log = logging.getLogger(__name__)
 DEFAULT_SAMPLES = 50_000
 _INLINE_BYTES = 64 * 1024
 _INLINE_FAMILIAR_BYTES = 1024 * 1024
+_UNFAMILIAR_AT_ONCE = 2
+"""more at once take memory, for every line is several objects, and no less time"""
 
 Fetch = Callable[[], Awaitable[Fetched]]
 """Gets one scrape's body, in bounded time. Raises FetchError."""
@@ -54,6 +57,8 @@ class Surroundings(Struct, frozen=True):
     metrics: CollectMetrics
     sleep: Sleep = asyncio.sleep
     monotonic: Monotonic = time.monotonic
+    unfamiliar: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_UNFAMILIAR_AT_ONCE))
+    """turns of bodies whose every line is met for the first time"""
 
 
 class _Health(Struct):
@@ -134,12 +139,13 @@ class ScrapeLoop:
 
     async def _prepare(self, fetched: Fetched, at_ms: int) -> Prepared:
         """Read a body here if that is quick, else on a thread, so that the event loop stays free."""
-        size = len(fetched.body)
-        if size <= (_INLINE_FAMILIAR_BYTES if self._reader.familiar else _INLINE_BYTES):
+        familiar, size = self._reader.familiar, len(fetched.body)
+        if size <= (_INLINE_FAMILIAR_BYTES if familiar else _INLINE_BYTES):
             return self._reader.prepare(fetched.body, at_ms, openmetrics=fetched.openmetrics)
-        return await asyncio.to_thread(
-            self._reader.prepare, fetched.body, at_ms, openmetrics=fetched.openmetrics
-        )
+        async with contextlib.nullcontext() if familiar else self._around.unfamiliar:
+            return await asyncio.to_thread(
+                self._reader.prepare, fetched.body, at_ms, openmetrics=fetched.openmetrics
+            )
 
     def _store(self, at_ms: int, reading: Reading | None, report: Report) -> str:
         """Bring the scrape to storage; the reason where storage cannot take it."""
