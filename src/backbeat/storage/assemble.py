@@ -17,7 +17,7 @@ from msgspec import Struct
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.model.samples import SampleBlock
-from backbeat.storage.chunks import Source
+from backbeat.storage.chunks import Source, read_into
 from backbeat.storage.keys import Keys
 
 
@@ -174,7 +174,7 @@ def _side_by_side(parts: Sequence[Part], count: int) -> tuple[Float64s, Bools | 
     at = 0
     for part in parts:
         end = at + part.last - part.first
-        values[:, at:end], mask = part.source.read(part.rows, part.first, part.last)
+        mask = read_into(values[:, at:end], part.source, part.rows, part.first, part.last)
         if mask is not None:
             if present is None:
                 present = np.ones(values.shape, np.bool_)

@@ -13,7 +13,7 @@ import numpy as np
 
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
 from backbeat.storage.codec import fill_absent
-from backbeat.storage.packing import pack, unpack
+from backbeat.storage.packing import pack, unpack_into
 
 _MIN_SPLIT_FILL = 0.75
 _LIVES = 8
@@ -199,7 +199,10 @@ class RawChunk:
         chosen = slice(first, last) if self._order is None else self._order[first:last]
         # Presence first: a cell that is filled meanwhile was no sample yet, whatever its value was.
         present = self.presence(rows, first, last)
-        return self._values[chosen].take(self._slots[rows], axis=1).T, present
+        slots = self._slots[rows]
+        if len(slots) and slots[-1] - slots[0] + 1 == len(slots) and bool((slots[1:] > slots[:-1]).all()):
+            return self._values[chosen, slots[0] : slots[-1] + 1].T, present
+        return self._values[chosen].take(slots, axis=1).T, present
 
     def presence(self, rows: Int32s | None, first: int, last: int) -> Bools | None:
         if self._present is None:
@@ -226,12 +229,22 @@ class SealedChunk:
         """columns: sorted; values, present: (series, samples); every series has a sample."""
         self.times: Int64s = times.copy()
         self.columns: Int32s = columns
-        self._groups = pack(np.ascontiguousarray(values))
+        self._packed = pack(np.ascontiguousarray(values))
         self._present = None if present is None else np.packbits(present, axis=1)
 
+    def share_columns(self, other: HeadChunk) -> None:
+        """Hold no columns beside those of a chunk that has the same."""
+        if np.array_equal(self.columns, other.columns):
+            self.columns = other.columns
+
     def read(self, rows: Int32s, first: int, last: int) -> tuple[Float64s, Bools | None]:
-        values = unpack(self._groups, rows, len(self.times))
+        values = np.empty((len(rows), len(self.times)))
+        self.unpack_into(values, rows)
         return values[:, first:last], self.presence(rows, first, last)
+
+    def unpack_into(self, out: Float64s, rows: Int32s) -> None:
+        """Write all samples of the given series to (series, samples)."""
+        unpack_into(out, self._packed, rows)
 
     def presence(self, rows: Int32s | None, first: int, last: int) -> Bools | None:
         if self._present is None:
@@ -244,8 +257,16 @@ class SealedChunk:
     @property
     def size_bytes(self) -> int:
         masks = 0 if self._present is None else self._present.nbytes
-        packed = sum(len(group) + 33 for group in self._groups)
-        return packed + 4 * len(self.columns) + 8 * len(self.times) + masks
+        return self._packed.size_bytes + 4 * len(self.columns) + 8 * len(self.times) + masks
+
+
+def read_into(out: Float64s, source: Source, rows: Int32s, first: int, last: int) -> Bools | None:
+    """As `Source.read`, but the values go to `out`, by the shortest way."""
+    if isinstance(source, SealedChunk) and last - first == len(source.times):
+        source.unpack_into(out, rows)
+        return source.presence(rows, first, last)
+    out[...], present = source.read(rows, first, last)
+    return present
 
 
 def seal(chunk: RawChunk) -> list[SealedChunk]:

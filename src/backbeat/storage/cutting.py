@@ -31,6 +31,8 @@ def compress_full_chunks(head: Head) -> int:
             compressed = seal(chunk)
             with head.lock:
                 place = cohort.sealed.index(chunk)
+                for each in compressed if place else ():
+                    each.share_columns(cohort.sealed[place - 1])
                 cohort.sealed = (*cohort.sealed[:place], *compressed, *cohort.sealed[place + 1 :])
             done += 1
     return done

@@ -18,7 +18,7 @@ from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.model.samples import Sheet, is_stale
 from backbeat.storage.assemble import Part
-from backbeat.storage.chunks import HeadChunk, Source
+from backbeat.storage.chunks import HeadChunk, Source, read_into
 from backbeat.storage.head import Placed, rows_of
 from backbeat.storage.keys import find_sorted
 
@@ -152,21 +152,26 @@ class GrowingSheet:
 
     def _take_over(self, member: _Member, source: Source, rows: Int32s, first: int, last: int) -> bool:
         """Put samples behind the member's own; False where not all of its series have them."""
-        values, present = source.read(rows, first, last)
         times = source.times[first:last]
+        begin = member.count
+        if not len(times):
+            return True
+        if begin and times[0] <= self._times[member.place, begin - 1]:
+            return False
+        if begin + len(times) > self._values.shape[1]:
+            self._make_room(begin + len(times), 0, 0)
+        # Nobody looks behind the member's count, should it stay as it is.
+        values = self._values[member.rows, begin : begin + len(times)]
+        present = read_into(values, source, rows, first, last)
         if present is not None:
             there: Bools = present[0]
             if (present != there).any():
                 return False
-            values, times = values[:, there], times[there]
-        begin, end = member.count, member.count + len(times)
+            times = times[there]
+            values[:, : len(times)] = values[:, there]
+        end = begin + len(times)
         if begin == end:
             return True
-        if begin and times[0] <= self._times[member.place, begin - 1]:
-            return False
-        if end > self._values.shape[1]:
-            self._make_room(end, 0, 0)
-        self._values[member.rows, begin:end] = values
         self._times[member.place, begin:end] = times
         member.count = end
         self._note_falls(member, max(begin, 1), end)
