@@ -129,7 +129,7 @@ class Parameters:
 
     def selectors(self) -> list[tuple[Matcher, ...]]:
         """`match[]`, none of which an absent label passes. Raises BadQuery, BadParameter."""
-        found = [parse_selector(text) for text in self.all("match[]")]
+        found = [_selector(text) for text in self.all("match[]")]
         if any(all(matcher.matches("") for matcher in matchers) for matchers in found):
             raise BadParameter("match[] must contain at least one non-empty matcher")
         return found
@@ -154,10 +154,20 @@ def _decoded(text: str) -> str:
     return _unquoted(text) if len(text) <= LONGEST_REMEMBERED else unquote_plus(text, errors="strict")
 
 
+def _selector(text: str) -> tuple[Matcher, ...]:
+    """Raises BadQuery."""
+    return _parsed(text) if len(text) <= LONGEST_REMEMBERED else parse_selector(text)
+
+
+# A dashboard asks for the same again and again.
 @lru_cache(maxsize=1024)
 def _unquoted(text: str) -> str:
-    """A dashboard asks for the same queries again and again."""
     return unquote_plus(text, errors="strict")
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> tuple[Matcher, ...]:
+    return parse_selector(text)
 
 
 def parse_seconds(text: str) -> int:
