@@ -150,6 +150,28 @@ def test_a_fault_is_seen_told_and_ended(demo: Demo, page: Page) -> None:
     until("a page without the alert", lambda: alert.count() == 0)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_the_inbox_shows_a_message_and_leads_back_to_all(demo: Demo, browser: Browser, size: str) -> None:
+    width, height = SIZES[size]
+    # The inbox allows no script and no style but its own, so none of the tester either.
+    with opened(browser, viewport={"width": width, "height": height}, bypass_csp=True) as page:
+        page.goto(demo.addresses["Inbox"])
+        page.get_by_role("button", name=re.compile(r"^Slack \d")).click()
+        message = page.get_by_role("list").get_by_role("button").first
+        message.click()
+        shown = page.get_by_role("article")
+        expect(shown.get_by_text("As it was sent")).to_be_visible()
+        back = shown.get_by_role("button", name="All messages")
+        if size == "phone":
+            back.click()
+            expect(message).to_be_focused()
+            expect(message).to_be_in_viewport()
+        else:
+            expect(back).to_be_hidden()
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        assert barriers(page) == []
+
+
 def window_of(page: Page) -> tuple[int, int]:
     """The range in the address, in seconds."""
     params = parse_qs(urlsplit(page.url).query)

@@ -25,6 +25,15 @@ PAGES = [
     "/status",
 ]
 
+# Nothing of it lies beyond its sides.
+FITS = "one => one.scrollWidth <= one.clientWidth"
+HIDE = """
+hidden => {
+  Object.defineProperty(document, 'hidden', { get: () => hidden, configurable: true });
+  document.dispatchEvent(new Event('visibilitychange'));
+}
+"""
+
 pytestmark = marks
 
 
@@ -198,6 +207,55 @@ def test_the_status_has_its_store_and_files_without_secrets(page: Page) -> None:
     expect(config).to_contain_text("job_name: gone")
     expect(config).to_contain_text("<secret>")
     expect(config).not_to_contain_text("not-for-eyes")
+
+
+def test_a_second_query_is_typed_where_it_was_added(page: Page) -> None:
+    page.goto("/explore?expr=up&range=5m")
+    expect(page.get_by_role("list", name="Lines")).to_contain_text('job="gone"')
+    page.get_by_role("button", name="Add a query").click()
+    page.keyboard.type("vector(7)")
+    expect(page.get_by_role("textbox", name="PromQL query B")).to_have_text("vector(7)")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("list", name="Lines").get_by_role("listitem")).to_have_count(3)
+
+
+def test_what_opens_fits_the_window(page: Page) -> None:
+    page.goto("/explore?expr=sum(rate(scrape_samples_scraped[5m]))&tab=explain")
+    expect(page.get_by_test_id("explain-node")).to_have_count(3)
+    assert page.get_by_role("region", name="The tree of the query").evaluate(FITS)
+    page.get_by_role("button", name="Last 1 hour").click()
+    assert page.get_by_role("dialog", name="Time range").evaluate(FITS)
+    page.goto("/alerts")
+    page.locator("[data-testid=alert-row][data-name=DiskFull]").get_by_role("button", name="Silence").click()
+    dialog = page.get_by_role("dialog", name="New silence")
+    expect(dialog.get_by_role("button", name="Silence", exact=True)).to_be_in_viewport(ratio=1)
+
+
+def test_a_hidden_tab_rests_and_wakes(page: Page) -> None:
+    page.goto("/")
+    said = page.locator(".rail .live")
+    expect(said).to_have_class(re.compile("is-live"))
+    page.evaluate(HIDE, True)
+    expect(said).to_have_class(re.compile("is-resting"))
+    page.evaluate(HIDE, False)
+    expect(said).to_have_class(re.compile("is-live"))
+
+
+def test_a_score_that_cannot_be_asked_says_why(page: Page) -> None:
+    refusal = '{"status": "error", "errorType": "unavailable", "error": "the disk is away"}'
+    page.route("**/api/v1/query_range*", lambda route: route.fulfill(status=503, body=refusal))
+    page.goto("/")
+    expect(page.get_by_role("region", name="Application Performance Score")).to_contain_text(
+        "The score is not known: the disk is away"
+    )
+
+
+def test_an_address_without_a_page_leads_on(page: Page) -> None:
+    page.goto("/nowhere")
+    expect(page.get_by_text("There is no page at /nowhere.")).to_be_visible()
+    page.get_by_role("link", name="To the overview", exact=True).click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
 @pytest.mark.parametrize(("size", "order"), [("desk", "last asked first"), ("phone", "first asked first")])

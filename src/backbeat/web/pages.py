@@ -91,10 +91,13 @@ class Pages:
         return self._index.response(request, "no-cache")
 
     async def asset(self, request: Request) -> Response:
-        found = self._assets.get(request.path_params["name"])
-        if found is None:
-            return PlainTextResponse("Not found. The dashboard is at /, the API at /api/v1/.\n", 404)
-        return found.response(request, _IMMUTABLE)
+        name = request.path_params["name"]
+        if found := self._assets.get(name):
+            return found.response(request, _IMMUTABLE)
+        # Whoever reads it in a browser gets the frame, which says so and leads on.
+        if self._index and not name.startswith("api/") and "text/html" in request.headers.get("accept", ""):
+            return Response(self._index.body, 404, media_type=self._index.media_type)
+        return PlainTextResponse("Not found. The dashboard is at /, the API at /api/v1/.\n", 404)
 
 
 def _manifest_files(manifest: dict[str, Any]) -> set[str]:

@@ -55,6 +55,12 @@ function failed(name: string, expr: string, failure: unknown, began: number, sig
   return { name, expr, error, tookMs: performance.now() - began, series: [], instant: null };
 }
 
+/** A value without the digits that nobody reads: whole numbers whole, others to seven figures. */
+export function shortened(text: string): string {
+  const value = Number(text);
+  return !Number.isFinite(value) || Number.isInteger(value) || text.length < 10 ? text : String(Number(value.toPrecision(Math.abs(value) < 1e6 ? 7 : 10)));
+}
+
 /** All series on one grid; with several queries a line says by its letter whose it is. Whole numbers of lines are cut. */
 export function linesOf(answers: readonly Answer[], grid: Grid): { lines: Lines; hidden: number } {
   const count = Math.floor((grid.endS - grid.startS) / grid.stepS + 0.001) + 1;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { csvOf, labelNames, rowsOf, type Answer } from "./answers";
+import { csvOf, labelNames, rowsOf, shortened, type Answer } from "./answers";
 import { costliest, rowsOf as explainRows } from "./explain";
 import { asQuery, metricsOf } from "./metrics";
 import { withQuery } from "./past";
@@ -87,4 +87,16 @@ test("the tree is drawn with rails, and the costliest node found", () => {
   const tree = node("a", 1, node("b", 5, node("c", 2)), node("d", 3));
   expect(explainRows(tree).map((row) => row.rails + row.node.text)).toEqual(["a", "├─ b", "│  └─ c", "└─ d"]);
   expect(costliest(tree)?.text).toBe("b");
+});
+
+test.each([
+  ["14.545190087452955", "14.54519"],
+  ["0.0001234567890123", "0.0001234568"],
+  ["1795759200.123456", "1795759200"],
+  ["1795759200", "1795759200"],
+  ["0.25", "0.25"],
+  ["+Inf", "+Inf"],
+  ["NaN", "NaN"],
+])("%s is shown as %s", (value, shown) => {
+  expect(shortened(value)).toBe(shown);
 });

@@ -58,7 +58,12 @@ export function formatValue(value: number | null | undefined, unit: Unit): strin
 }
 
 export function formatAgo(from: Date, nowMs: number): string {
-  const seconds = Math.max(0, Math.round((nowMs - from.getTime()) / 1000));
+  return formatDuration((nowMs - from.getTime()) / 1000);
+}
+
+/** `8 min 10 s`: how long something lasted. */
+export function formatDuration(lasted: number): string {
+  const seconds = Math.max(0, Math.round(lasted));
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   const minutes = Math.floor(seconds / 60);

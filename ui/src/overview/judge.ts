@@ -24,7 +24,7 @@ export const SCORE_WORDS: Readonly<Record<Level, string>> = {
   warning: "degraded",
   info: "fair",
   good: "healthy",
-  none: "no data yet",
+  none: "no data",
 };
 
 /** The median of the only line: what is usual in this range, whatever it is now. */

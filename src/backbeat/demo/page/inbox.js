@@ -18,7 +18,7 @@ function element(tag, { text, className, ...attributes } = {}, ...children) {
 
 function timeOf(message) {
   const at = new Date(message.received_ms);
-  return element("time", { text: at.toLocaleTimeString(), datetime: at.toISOString(), title: at.toLocaleString() });
+  return element("time", { text: at.toLocaleTimeString(undefined, { hour12: false }), datetime: at.toISOString(), title: at.toLocaleString() });
 }
 
 function link(url, text) {
@@ -108,7 +108,13 @@ const RENDER = {
 function show(message) {
   state.shown = message.id;
   const from = message.kind === "mail" ? `from ${message.body.from} ` : "";
+  const back = element("button", { type: "button", className: "back", text: "‹ All messages" });
+  back.onclick = () => {
+    scrollTo({ top: 0 });
+    byId("list").querySelector(`[data-id="${message.id}"]`)?.focus();
+  };
   byId("detail").replaceChildren(
+    back,
     element("h2", { text: message.title }),
     element("p", { className: "facts" }, `${KINDS[message.kind]}, ${from}to ${message.to || "nobody in particular"}, `, timeOf(message)),
     RENDER[message.kind](message));
@@ -128,9 +134,16 @@ function row(message) {
     element("span", { className: `title ${message.status}`, text: message.title }));
   button.onclick = () => {
     show(message);
-    if (matchMedia("(max-width: 46rem)").matches) byId("detail").scrollIntoView({ behavior: "smooth" });
+    if (matchMedia("(max-width: 46rem)").matches) byId("detail").scrollIntoView();
   };
   return element("li", {}, button);
+}
+
+// What is drawn anew keeps the focus where it was.
+function keepingFocus(key, draw) {
+  const had = document.activeElement?.dataset?.[key];
+  draw();
+  if (had !== undefined) document.querySelector(`[data-${key}="${had}"]`)?.focus();
 }
 
 function drawList() {
@@ -144,10 +157,15 @@ function drawList() {
 function drawFilters() {
   byId("filters").replaceChildren(...Object.entries(KINDS).map(([kind, name]) => {
     const count = kind === "all" ? state.messages.length : state.messages.filter((message) => message.kind === kind).length;
-    const button = element("button", { type: "button", text: `${name} ${count}`, "aria-pressed": String(kind === state.kind) });
-    button.onclick = () => { state.kind = kind; drawFilters(); drawList(); };
+    const button = element("button", { type: "button", text: `${name} ${count}`, "aria-pressed": String(kind === state.kind), "data-kind": kind });
+    button.onclick = () => { state.kind = kind; draw(); };
     return button;
   }));
+}
+
+function draw() {
+  keepingFocus("kind", drawFilters);
+  keepingFocus("id", drawList);
 }
 
 async function poll() {
@@ -159,8 +177,7 @@ async function poll() {
     state.run = run;
     if (messages.length) {
       state.messages = [...messages, ...state.messages].slice(0, 500);
-      drawFilters();
-      drawList();
+      draw();
     }
     document.title = state.messages.length ? `(${state.messages.length}) Inbox – Backbeat demo` : "Inbox – Backbeat demo";
     byId("connection").textContent = "";
@@ -170,6 +187,5 @@ async function poll() {
   setTimeout(poll, POLL_MS);
 }
 
-drawFilters();
-drawList();
+draw();
 poll();
