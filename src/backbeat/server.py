@@ -84,6 +84,12 @@ NEWS_EVERY_S = 1.0
 WATCH_EVERY_S = 15.0
 UPKEEP_EVERY_S = 1.0
 STOP_CONNECTIONS_S = 2
+_LOG_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
 
 
 def relabel_alerts(configs: tuple[RelabelConfig, ...], labels: Labels) -> Labels | None:
@@ -111,6 +117,8 @@ class Backbeat:
         self.config = config
         self.storage = storage
         self._listens_at = external_url
+        self._said_level = logging.getLogger().level
+        self._apply_log_level()
         self.started_ms = now_ms()
         self.is_ready = False
         self._host = host
@@ -145,6 +153,10 @@ class Backbeat:
     def external_url(self) -> str:
         """How people reach this Backbeat."""
         return self.config.backbeat.external_url or self._listens_at
+
+    def _apply_log_level(self) -> None:
+        level = _LOG_LEVELS.get(self.config.prometheus.log_level, self._said_level)
+        logging.getLogger().setLevel(level)
 
     async def start(self, stack: AsyncExitStack, state_path: str) -> None:
         """Start every part, in the way of the data from its end; `stack` stops them in reverse."""
@@ -225,6 +237,7 @@ class Backbeat:
             if waiting:
                 log.warning("backbeat.yml: %s changed, and counts from the next start on", ", ".join(waiting))
             self.config = replace(config, backbeat=own)
+            self._apply_log_level()
             old_external, self.external = self.external, external_alertmanagers(config)
             await self.external.start()
             old_sessions, self._sessions = self._sessions, [new_session()]

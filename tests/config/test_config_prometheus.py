@@ -114,6 +114,26 @@ def test_what_backbeat_cannot_discover_yet_is_valid_and_said(load: Load) -> None
     ]
 
 
+def test_what_prometheus_limits_with_a_feature_flag_only_is_valid_and_said(load: Load) -> None:
+    config = load(
+        prometheus="""
+global: {query_max_series: 5, query_max_samples_read: 0, query_max_duration: 1m}
+runtime: {log_level: WARN}
+scrape_configs:
+- job_name: a
+  scrape_protocols: [OpenMetricsText2.0.0, PrometheusText0.0.4]
+"""
+    )
+    assert config.prometheus.log_level == "warn"
+    said = [warning.partition("warning: ")[2] for warning in config.warnings]
+    assert [each.partition(": ")[0] for each in said] == [
+        "global.query_max_series",
+        "global.query_max_duration",
+        "scrape_configs[0].scrape_protocols[0]",
+    ]
+    assert said[1].endswith("; `query_timeout` in backbeat.yml limits how long a query may take")
+
+
 def test_all_mistakes_of_all_files_come_at_once(mistakes: Mistakes) -> None:
     found = mistakes(
         prometheus="rule_files: [rules.yml]\nscrape_configs:\n- job_nam: a\n  scrape_interval: 5 min\n",
@@ -184,6 +204,23 @@ def test_all_mistakes_of_all_files_come_at_once(mistakes: Mistakes) -> None:
         ("scrape_config_files: [nothing.yml]\n", "'nothing.yml' names no file"),
         ("remote_write: [{url: 'http://x', queue_config: {max_shards: 0}}]\n", "max_shards must be positive"),
         ("remote_write: [{url: 'http://x', sigv4: {access_key: a}}]\n", "Access key and Secret Key"),
+        (
+            "remote_write: [{url: 'http://x', sigv4: {session_name: a.b}}]\n",
+            "session_name can only be used with role_arn",
+        ),
+        (
+            "remote_write: [{url: 'http://x', sigv4: {role_arn: a, session_name: 'a b'}}]\n",
+            "found 'a b', expected 2 to 64 letters",
+        ),
+        (
+            "remote_write: [{url: 'http://x', sigv4: {role_arn: a, tags: {'': b}}}]\n",
+            "a tag's key must not be empty",
+        ),
+        (
+            "runtime: {log_level: loud}\n",
+            "found 'loud', expected a log level: one of debug, info, warn, error",
+        ),
+        ("global: {query_max_series: -1}\n", "found '-1', expected a whole number of at least 0"),
         ("remote_write: [{url: 'http://x', azuread: {}}]\n", "without a way to log in"),
         ("storage: {tsdb: {retention: {percentage: 101}}}\n", "must be in the range [0, 100]"),
         ("otlp: {translation_strategy: x}\n", "one of UnderscoreEscapingWithSuffixes"),

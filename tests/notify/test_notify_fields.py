@@ -66,6 +66,8 @@ NEEDS = {  # what a field has no effect, or no right, without; None: without wha
     "sns_configs.phone_number": {"topic_arn": None},
     "sns_configs.target_arn": {"topic_arn": None},
     "sns_configs.sigv4.external_id": {"sigv4.role_arn": "arn"},
+    "sns_configs.sigv4.session_name": {"sigv4.role_arn": "arn"},
+    "sns_configs.sigv4.tags": {"sigv4.role_arn": "arn"},
     "sns_configs.sigv4.use_fips_sts_endpoint": {"sigv4.role_arn": "arn"},
     "sns_configs.sigv4.profile": {"sigv4.access_key": None, "sigv4.secret_key": None},
     "email_configs.threading.thread_by_date": {

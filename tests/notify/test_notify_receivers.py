@@ -440,7 +440,13 @@ async def test_sns_takes_a_role_and_keeps_it(
     session: Session, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"{server.url}/sts")
-    account = SigV4("eu", "AK", secret(), role_arn="arn:role", external_id="ext")
+    account = SigV4(
+        *("eu", "AK", secret()),
+        role_arn="arn:role",
+        external_id="ext",
+        session_name="watch",
+        tags=(("team", "on call"),),
+    )
     (channel,) = build(session, SnsConfig(account, api_url=f"{server.url}/sns", topic_arn="arn:t.fifo"))
     keys = "<AccessKeyId>A2</AccessKeyId><SecretAccessKey>S2</SecretAccessKey><SessionToken>T2</SessionToken>"
     server.answers = [(200, keys), (200, "")]
@@ -449,6 +455,8 @@ async def test_sns_takes_a_role_and_keeps_it(
     assert (await channel.send(told)).ok
     assert [path for _, path, _ in server.got] == ["/sts", "/sns", "/sns"]
     assert "ExternalId=ext" in server.got[0][2]
+    assert "RoleSessionName=watch&" in server.got[0][2]
+    assert "Tags.member.1.Key=team&Tags.member.1.Value=on+call" in server.got[0][2]
     assert "MessageDeduplicationId=once" in server.got[1][2]
 
 

@@ -123,6 +123,16 @@ def test_sigterm_ends_it_within_five_seconds_while_a_page_is_open(running: Runni
     page.close()
 
 
+def test_a_reload_changes_the_level_of_the_log(running: Running) -> None:
+    quiet = CONFIG + "runtime: {log_level: error}\n"
+    for config in (quiet, quiet, CONFIG):
+        (running.config / "prometheus.yml").write_text(config)
+        assert request(running.port, "POST", "/-/reload")[0] == 200
+    running.process.send_signal(signal.SIGTERM)
+    said = running.process.communicate(timeout=30)[1]
+    assert said.count("the configuration was reloaded") == 1
+
+
 def test_runtimeinfo_tells_of_the_last_reload(running: Running) -> None:
     def info() -> dict[str, object]:
         found: dict[str, object] = json.loads(request(running.port, "GET", "/api/v1/status/runtimeinfo")[1])

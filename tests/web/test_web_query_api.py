@@ -84,6 +84,20 @@ def client(served: Dispatcher) -> httpx.AsyncClient:
             "query?query=1&lookback_delta=x",
             'error parsing lookback delta duration: cannot parse "x" to a valid duration',
         ),
+        (
+            "query?query=up&timeout=9223372036.854775807",
+            (
+                'invalid parameter "timeout": cannot parse "9223372036.854775807" to a valid duration. '
+                "It overflows int64"
+            ),
+        ),
+        (
+            "query?query=up&lookback_delta=1e20",
+            (
+                'error parsing lookback delta duration: cannot parse "1e20" to a valid duration. '
+                "It overflows int64"
+            ),
+        ),
         ("series", "no match[] parameter provided"),
         ("labels?match[]={a=~'.*'}", "match[] must contain at least one non-empty matcher"),
     ],

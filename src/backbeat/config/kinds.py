@@ -21,6 +21,8 @@ _GO_UNIT_MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1, "s": 1
 _SIZE_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]?i?B)")
 _SIZE_POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 
+LOG_LEVELS = ("debug", "info", "warn", "error")
+
 
 def text_of(node: Node, path: str, reading: Reading, expected: str = "text") -> str | Invalid:
     """The text of a scalar of any type, as Go reads one into a string."""
@@ -62,6 +64,18 @@ class Template:
             except BackbeatError as error:
                 reading.warn(node, path, f"the template cannot be rendered: {error}")
         return text
+
+
+class LogLevel:
+    """debug, info, warn or error, in capitals as well."""
+
+    empty = ""
+
+    def read(self, node: Node, path: str, reading: Reading) -> str | Invalid:
+        text = text_of(node, path, reading)
+        if not isinstance(text, str) or text.lower() in ("", *LOG_LEVELS):
+            return text.lower() if isinstance(text, str) else text
+        return reading.wrong(node, path, f"a log level: one of {', '.join(LOG_LEVELS)}")
 
 
 class Flag:
@@ -267,6 +281,7 @@ class Url(Struct, frozen=True):
 
 TEXT = Text()
 FLAG = Flag()
+LOG_LEVEL = LogLevel()
 INTEGER = Integer()
 COUNT = Integer(unsigned=True)
 NUMBER = Number()

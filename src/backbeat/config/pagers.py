@@ -121,6 +121,8 @@ class SigV4(Struct, frozen=True):
     profile: str = ""
     role_arn: str = ""
     external_id: str = ""
+    session_name: str = ""
+    tags: Pairs = ()
     use_fips_sts_endpoint: bool = False
 
 

@@ -145,3 +145,5 @@ class PrometheusConfig(Struct, frozen=True):
     alert_relabel_configs: tuple[RelabelConfig, ...] = ()
     rule_groups: tuple[RuleGroup, ...] = ()
     storage: StorageSettings = field(default_factory=StorageSettings)
+    log_level: str = ""
+    """debug, info, warn or error; empty: as the command line says"""

@@ -1,4 +1,4 @@
-"""The fields of prometheus.yml (Prometheus 3.14), and the rules that one section alone can break.
+"""The fields of prometheus.yml (Prometheus 3.16), and the rules that one section alone can break.
 
 What sections say together (defaults from `global`, names used twice) is checked in `prometheus_rules`.
 """
@@ -14,6 +14,7 @@ from backbeat.config.kinds import (
     DURATION,
     FLAG,
     INTEGER,
+    LOG_LEVEL,
     NUMBER,
     SIZE,
     TEXT,
@@ -27,10 +28,18 @@ from backbeat.config.schema import Kind, ListOf, MapOf, Section, StructOf, quote
 PROTOCOLS = (
     "OpenMetricsText0.0.1",
     "OpenMetricsText1.0.0",
+    "OpenMetricsText2.0.0",
     "PrometheusProto",
     "PrometheusText0.0.4",
     "PrometheusText1.0.0",
 )
+_UNREADABLE = ("OpenMetricsText2.0.0",)
+"""which Prometheus reads only with a feature flag"""
+_LIMITS_OF_QUERIES = {
+    "query_max_series": "`query_max_samples` in backbeat.yml limits what a query may hold",
+    "query_max_samples_read": "`query_max_samples` in backbeat.yml limits what a query may hold",
+    "query_max_duration": "`query_timeout` in backbeat.yml limits how long a query may take",
+}
 ESCAPING = ("allow-utf-8", "underscores", "dots", "values")
 _PATH_PATTERN = re.compile(r"[^*]*(\*[^/]*)?")
 
@@ -89,7 +98,20 @@ def check_protocols(section: Section) -> None:
             )
         elif name.lower() in seen:
             section.reading.error(nodes[index], path, f"duplicated protocol {name} in scrape_protocols")
+        elif name in _UNREADABLE:
+            section.reading.warn(
+                nodes[index], path, f"{name} is not yet supported: targets are not asked for it"
+            )
         seen.add(name.lower())
+
+
+def _check_global(section: Section) -> None:
+    check_protocols(section)
+    for name, instead in _LIMITS_OF_QUERIES.items():
+        if section.get(name):
+            section.warn(
+                name, f"has no effect, as in Prometheus without --enable-feature=query-cost; {instead}"
+            )
 
 
 GLOBAL = StructOf(
@@ -99,9 +121,12 @@ GLOBAL = StructOf(
         "evaluation_interval": DURATION,
         "rule_query_offset": DURATION,
         "query_log_file": TEXT,
+        "query_max_series": COUNT,
+        "query_max_samples_read": COUNT,
+        "query_max_duration": DURATION,
         "external_labels": MapOf(TEXT, what="a mapping of label names to values"),
     },
-    check_protocols,
+    _check_global,
     instead={
         "interval": "did you mean `scrape_interval` or `evaluation_interval`?",
         "labels": "did you mean `external_labels`?",
@@ -338,7 +363,7 @@ PROMETHEUS = StructOf(
     "prometheus.yml",
     {
         "global": GLOBAL,
-        "runtime": StructOf("runtime", {"gogc": INTEGER}),
+        "runtime": StructOf("runtime", {"gogc": INTEGER, "log_level": LOG_LEVEL}),
         "alerting": StructOf(
             "alerting",
             {

@@ -233,6 +233,7 @@ def prometheus_config(
         alert_relabel_configs=relabel_configs(alerting, "alert_relabel_configs") if alerting else (),
         rule_groups=groups,
         storage=_storage(section.get("storage")),
+        log_level=runtime.get("log_level", "") if (runtime := section.get("runtime")) else "",
     )
 
 

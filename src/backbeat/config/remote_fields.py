@@ -21,18 +21,38 @@ _RESERVED_HEADERS = frozenset(
 )
 _UUID = re.compile(r"(?:urn:uuid:)?\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?")
 
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+
 
 def _check_sigv4(section: Section) -> None:
     if section.has("access_key") != section.has("secret_key"):
         section.error("", "must provide a AWS SigV4 Access key and Secret Key if credentials are specified")
     if section.has("external_id") and not section.has("role_arn"):
         section.error("external_id", "external_id can only be used with role_arn")
+    for name in ("session_name", "tags"):
+        if section.has(name) and not section.has("role_arn"):
+            section.error(name, f"{name} can only be used with role_arn")
+    session = section.get("session_name", "")
+    if session and not _SESSION_NAME.fullmatch(session):
+        section.error(
+            "session_name",
+            f"found {quoted(session)}, expected 2 to 64 letters, digits and characters of _+=,.@-",
+        )
+    for key, value in section.get("tags") or ():
+        if not key:
+            section.error("tags", "a tag's key must not be empty")
+        elif len(key.encode()) > 128:
+            section.error("tags", f"the tag {quoted(key)} is longer than 128 bytes")
+        elif len(value.encode()) > 256:
+            section.error("tags", f"the value of the tag {quoted(key)} is longer than 256 bytes")
 
 
 SIGV4 = StructOf(
     "sigv4",
     {
         **dict.fromkeys(("region", "access_key", "profile", "role_arn", "external_id", "service_name"), TEXT),
+        "session_name": TEXT,
+        "tags": MapOf(TEXT, what="a mapping of tags to values"),
         "secret_key": SECRET,
         "use_fips_sts_endpoint": FLAG,
     },
@@ -151,7 +171,11 @@ REMOTE_WRITE = StructOf(
         **_REMOTE,
         "write_relabel_configs": relabel_list("relabeling rule in remote write config"),
         **dict.fromkeys(
-            ("send_exemplars", "send_native_histograms", "round_robin_dns", "failed_request_logging"), FLAG
+            (
+                *("send_exemplars", "send_native_histograms", "round_robin_dns", "failed_request_logging"),
+                "convert_nhcb_to_classic",
+            ),
+            FLAG,
         ),
         "protobuf_message": OneOf(
             ("prometheus.WriteRequest", "io.prometheus.write.v2.Request"),

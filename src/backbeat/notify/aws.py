@@ -51,8 +51,10 @@ class Account:
             "Action": "AssumeRole",
             "Version": "2011-06-15",
             "RoleArn": self._settings.role_arn,
-            "RoleSessionName": "backbeat",
+            "RoleSessionName": self._settings.session_name or "backbeat",
         }
+        for number, (key, value) in enumerate(self._settings.tags, start=1):
+            form |= {f"Tags.member.{number}.Key": key, f"Tags.member.{number}.Value": value}
         if self._settings.external_id:
             form["ExternalId"] = self._settings.external_id
         service = "sts-fips" if self._settings.use_fips_sts_endpoint else "sts"
