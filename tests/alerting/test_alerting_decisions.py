@@ -99,6 +99,11 @@ NIGHT_HOUR = TimeInterval(times=(TimeRange(2 * 60, 3 * 60),), location="Europe/B
         pytest.param(TimeInterval(times=(TimeRange(0, 1440),)), at("2026-01-01T23:59"), True, id="24:00"),
         pytest.param(TimeInterval(weekdays=((0, 0),)), at("2026-01-04T12:00"), True, id="0 is Sunday"),
         pytest.param(TimeInterval(weekdays=((1, 5),)), at("2026-01-03T12:00"), False, id="Saturday"),
+        pytest.param(TimeInterval(weekdays=((5, 1),)), at("2026-01-02T12:00"), True, id="Friday to Monday"),
+        pytest.param(
+            TimeInterval(weekdays=((5, 1),)), at("2026-01-04T12:00"), True, id="over the week's end"
+        ),
+        pytest.param(TimeInterval(weekdays=((5, 1),)), at("2026-01-06T12:00"), False, id="Tuesday"),
         pytest.param(TimeInterval(days_of_month=((-1, -1),)), at("2028-02-29T12:00"), True, id="leap day"),
         pytest.param(TimeInterval(days_of_month=((-7, -1),)), at("2026-02-21T12:00"), False, id="8th last"),
         pytest.param(TimeInterval(days_of_month=((31, 31),)), at("2026-02-28T12:00"), False, id="no 31st"),

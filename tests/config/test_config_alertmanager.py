@@ -246,8 +246,12 @@ def test_a_template_file_must_parse(mistakes: Mistakes, write: object, tmp_path:
             "found '9:00', expected a time such as 09:00",
         ),
         (
-            ROUTE + TAIL + "time_intervals: [{name: a, time_intervals: [{weekdays: ['friday:monday']}]}]\n",
+            ROUTE + TAIL + "time_intervals: [{name: a, time_intervals: [{months: ['may:april']}]}]\n",
             "the end comes before the start",
+        ),
+        (
+            ROUTE + TAIL + "time_intervals: [{name: a, time_intervals: [{months: ['12:13']}]}]\n",
+            "13 is out of range",
         ),
         (
             ROUTE + TAIL + "time_intervals: [{name: a, time_intervals: [{days_of_month: [0]}]}]\n",

@@ -46,6 +46,7 @@ from backbeat.model.alerts import Alert, Channel, Delivery, Notification
 from backbeat.model.labels import Labels
 from backbeat.notify import build_channels, new_session
 from backbeat.notify.sigv4 import signed
+from backbeat.notify.telegram import visible_length
 
 CANARY = "s3cret-canary"
 NOW_MS = 1_700_000_000_000
@@ -255,6 +256,23 @@ async def test_telegram_waits_as_told_and_falls_back_to_plain_text(session: Sess
     assert [body.get("parse_mode") for *_, body in server.got] == ["Markdown", None]
 
 
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("", 0),
+        ('<a href="http://h.example/' + "x" * 5000 + '">é</a> &amp; <b>b</b>', 5),
+        ("a < b", 5),
+        ("<a title='>'>x</a>", 1),
+        ("&lt;&#65;&#x1F600;&quot", 4),
+        ("&copy; &ampx; &#0; &#99999999;", 30),
+        ("<!-- x -->a", 11),
+        ("a<b", 3),
+    ],
+)
+def test_what_telegram_counts_of_html(text: str, length: int) -> None:
+    assert visible_length(text) == length
+
+
 async def test_telegram_sends_the_subject_of_html_that_is_too_long(session: Session, server: Server) -> None:
     (channel,) = build(session, TelegramConfig(server.url, secret("1:t"), 5))
     assert (await channel.send(message(alerts=100, note="<b>"))).ok
@@ -372,6 +390,35 @@ async def test_slack_changes_the_message_that_it_sent(session: Session, server: 
     assert (server.got[1][2]["ts"], server.got[1][2]["channel"]) == ("1.5", "C1")
 
 
+async def test_slack_answers_the_first_message_in_its_thread(session: Session, server: Server) -> None:
+    api = secret(SLACK_API.format(server.url))
+    config = SlackConfig(api, app_token=secret("xoxb"), post_updates_to_thread=True)
+    both = replace(config, update_message=True)
+    first = Labels.of(ts="1.5", channel="C1")
+    server.answers = [(200, {"ok": True, "ts": "1.6", "channel": "C1"})] * 3
+    for channel in build(session, config, both):
+        delivery = await channel.send(replace(message(), remembered=first))
+        assert (delivery.ok, delivery.remember) == (True, first)
+    paths = [path.rpartition(".")[2] for _, path, _ in server.got]
+    assert paths == ["postMessage", "update", "postMessage"]
+    assert [said.get("thread_ts") for _, _, said in server.got] == ["1.5", None, "1.5"]
+    assert [said.get("ts") for _, _, said in server.got] == [None, "1.5", None]
+    assert {said["channel"] for _, _, said in server.got} == {"C1"}
+
+
+async def test_slack_says_nothing_in_the_thread_of_what_it_could_not_change(
+    session: Session, server: Server
+) -> None:
+    config = SlackConfig(
+        secret(SLACK_API.format(server.url)), update_message=True, post_updates_to_thread=True
+    )
+    (channel,) = build(session, config)
+    server.answers = [(429, "")]
+    told = replace(message(), remembered=Labels.of(ts="1.5", channel="C1"))
+    delivery = await channel.send(told)
+    assert (delivery.ok, delivery.retry, len(server.got)) == (False, True, 1)
+
+
 async def test_slack_posts_anew_where_the_message_is_gone(session: Session, server: Server) -> None:
     config = SlackConfig(secret(SLACK_API.format(server.url)), update_message=True)
     (channel,) = build(session, config)
@@ -386,10 +433,14 @@ async def test_slack_posts_anew_where_the_message_is_gone(session: Session, serv
 
 
 async def test_a_webhook_with_a_payload_of_its_own(session: Session, server: Server) -> None:
-    payload = {"{{ .Status }}": ["{{ len .Alerts }}", True, None], "text": "{{ .CommonLabels.alertname }}!"}
+    payload = {
+        "{{ .Status }}": ["{{ len .Alerts }}", True, None],
+        "text": "{{ .CommonLabels.alertname }}!",
+        "number as text": '{{ len .Alerts | printf "%d" | toJson }}',
+    }
     (channel,) = build(session, WebhookConfig(secret(server.url), max_alerts=2, payload=payload))
     assert (await channel.send(message(alerts=5))).ok
-    assert server.got[0][2] == {"firing": [2, True, None], "text": "Slow!"}
+    assert server.got[0][2] == {"firing": [2, True, None], "text": "Slow!", "number as text": "2"}
 
 
 async def test_labels_of_the_route_are_templates(session: Session, server: Server) -> None:

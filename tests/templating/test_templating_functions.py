@@ -121,6 +121,8 @@ def test_tmpl_gives_a_template_as_a_value() -> None:
     [
         ('{{ "abc DEF" | title }} {{ trimSpace " a " }}', "Abc Def a"),
         ('{{ stringSlice "a" "b" | join "," }}', "a,b"),
+        ('{{ list 1 "a" 2.5 true | join "," }}', "1,a,2.5,true"),
+        ('{{ addDuration "-30m" now }} {{ now | addDuration "1.5s" }}', "1699998200000 1700000001500"),
         ('{{ list 1 "a" | len }} {{ append (list 1) 2 3 }}', "2 [1 2 3]"),
         ('{{ (dict "a" 1 "b" (list 2)).b }} {{ (dict "a" 1).none }}', "[2] <no value>"),
         ('{{ dict "b" "<x>" "a" 1.5 | toJson }}', '{"a":1.5,"b":"\\u003cx\\u003e"}'),

@@ -103,6 +103,7 @@ class SlackConfig(Struct, frozen=True):
     """where set, `api_url` is the URL of Slack's API, and this logs in there as a bearer token"""
     message_text: str | None = None
     update_message: bool = False
+    post_updates_to_thread: bool = False
     timeout_ms: int = 0
     http: HTTPClient = field(default_factory=HTTPClient)
     send_resolved: bool = False

@@ -1,4 +1,4 @@
-"""The fields of alertmanager.yml (Alertmanager 0.34), and the rules that one section alone can break.
+"""The fields of alertmanager.yml (Alertmanager 0.35), and the rules that one section alone can break.
 
 What sections say together (receivers that exist, what is taken from `global`) stands in `alertmanager_rules`.
 """
@@ -307,12 +307,13 @@ def _check_recorder_webhook(section: Section) -> None:
 _EVENT_RECORDER = StructOf(
     "event_recorder",
     {
-        "file_outputs": ListOf(StructOf("a file output", {"path": TEXT}, _check_path)),
-        "stdout_outputs": ListOf(StructOf("a stdout output", {})),
+        "file_outputs": ListOf(StructOf("a file output", {"name": TEXT, "path": TEXT}, _check_path)),
+        "stdout_outputs": ListOf(StructOf("a stdout output", {"name": TEXT})),
         "webhook_outputs": ListOf(
             StructOf(
                 "a webhook output",
                 {
+                    "name": TEXT,
                     "url": SecretUrl(),
                     "http_config": HTTP_CONFIG,
                     **dict.fromkeys(("timeout", "retry_backoff", "batch_flush_interval"), DURATION),
@@ -328,6 +329,7 @@ _EVENT_RECORDER = StructOf(
             StructOf(
                 "a Kafka output",
                 {
+                    "name": TEXT,
                     "brokers": texts(),
                     "topic": TEXT,
                     "client_id": TEXT,

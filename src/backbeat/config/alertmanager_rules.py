@@ -146,19 +146,22 @@ def _check_slack_login(item: Section, shared: Section | None) -> None:
     logs_in = http is not None and http.get("authorization") is not None
     if token and logs_in:
         item.error("http_config", "http authorization can't be set when using Slack App tokens")
-    if not item.has("update_message") or token:
+    if token:
         return
     api_url = item.get("api_url")
     if not api_url and shared is not None:
         if not logs_in and (shared.has("slack_app_token") or shared.has("slack_app_token_file")):
             return
         api_url = shared.get("slack_api_url")
-    if not api_url or api_url.reveal() != DEFAULT_SLACK_APP_URL:
-        item.error(
-            "update_message",
-            "update_message can only be used with bot tokens; set app_token, or api_url to "
-            f"{DEFAULT_SLACK_APP_URL} beside http_config.authorization",
-        )
+    if api_url and api_url.reveal() == DEFAULT_SLACK_APP_URL:
+        return
+    for name in ("update_message", "post_updates_to_thread"):
+        if item.has(name):
+            item.error(
+                name,
+                f"{name} can only be used with bot tokens; set app_token, or api_url to "
+                f"{DEFAULT_SLACK_APP_URL} beside http_config.authorization",
+            )
 
 
 def _check_interval_names(section: Section) -> set[str]:

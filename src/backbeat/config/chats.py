@@ -53,6 +53,7 @@ class TelegramConfig(Struct, frozen=True):
     message: str = '{{ template "telegram.default.message" . }}'
     disable_notifications: bool = False
     parse_mode: str = "HTML"
+    timeout_ms: int = 0
     http: HTTPClient = field(default_factory=HTTPClient)
     send_resolved: bool = True
 
@@ -101,6 +102,7 @@ class RocketchatConfig(Struct, frozen=True):
     title: str = '{{ template "rocketchat.default.title" . }}'
     title_link: str = '{{ template "rocketchat.default.titlelink" . }}'
     text: str = '{{ template "rocketchat.default.text" . }}'
+    message_text: str = ""
     emoji: str = '{{ template "rocketchat.default.emoji" . }}'
     icon_url: str = '{{ template "rocketchat.default.iconurl" . }}'
     image_url: str = ""

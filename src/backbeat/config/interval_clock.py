@@ -26,7 +26,7 @@ def contains(interval: TimeInterval, now_ms: int) -> bool:
     sunday_first = (at.weekday() + 1) % 7
     return (
         _in(interval.months, at.month)
-        and _in(interval.weekdays, sunday_first)
+        and (not interval.weekdays or any(_on_day(each, sunday_first) for each in interval.weekdays))
         and _in(interval.years, at.year)
     )
 
@@ -38,6 +38,12 @@ def _zone(location: str) -> ZoneInfo:
 
 def _in(ranges: Sequence[tuple[int, int]], value: int) -> bool:
     return not ranges or any(low <= value <= high for low, high in ranges)
+
+
+def _on_day(range_: tuple[int, int], day: int) -> bool:
+    """friday:monday goes over the end of the week."""
+    begin, end = range_
+    return begin <= day <= end if begin <= end else day >= begin or day <= end
 
 
 def _in_days(ranges: Sequence[tuple[int, int]], at: datetime) -> bool:

@@ -12,12 +12,10 @@ from msgspec import Struct
 from backbeat.config.go_url import URLError, parse_http_url, parse_url
 from backbeat.config.nodes import Node, Scalar, go_bool, go_number
 from backbeat.config.schema import INVALID, Invalid, MapOf, Reading, one_of, quoted
-from backbeat.model.durations import parse_duration
+from backbeat.model.durations import parse_duration, parse_go_duration
 from backbeat.model.errors import BackbeatError, DurationError, RegexError
 from backbeat.model.labels import LEGACY_LABEL_NAME
 
-_GO_DURATION = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h)")
-_GO_UNIT_MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1, "s": 1e3, "m": 6e4, "h": 3.6e6}
 _SIZE_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]?i?B)")
 _SIZE_POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 
@@ -148,20 +146,10 @@ class GoDuration(Struct, frozen=True):
         number = go_number(node)
         if number is not None and self.bare:
             return int(number / 1e6) if abs(number) < 2**63 else reading.wrong(node, path, expected)
-        if node.text == "0":
-            return 0
-        text = node.text.lstrip("+-")
-        parts = [match[0] for match in _GO_DURATION.finditer(text)]
-        if not parts or "".join(parts) != text or any(part[0] in "+-" for part in parts):
+        try:
+            return int(parse_go_duration(node.text))
+        except DurationError:
             return reading.wrong(node, path, expected)
-        total = 0.0
-        for part in parts:
-            number_text = re.match(r"[0-9.]+", part)
-            assert number_text is not None
-            total += float(number_text[0]) * _GO_UNIT_MS[part[number_text.end() :]]
-        if total > 2**63 / 1e6:
-            return reading.wrong(node, path, expected)
-        return int(-total if node.text.startswith("-") else total)
 
 
 class Size:

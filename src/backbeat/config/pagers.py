@@ -108,6 +108,7 @@ class IncidentioConfig(Struct, frozen=True):
     alert_source_token: SecretSource = NO_SECRET
     max_alerts: int = 0
     timeout_ms: int = 0
+    metadata: Pairs = ()
     http: HTTPClient = field(default_factory=HTTPClient)
     send_resolved: bool = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEMPLATE, TEXT, Url
+from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEMPLATE, TEXT, GoDuration, Url
 from backbeat.config.nodes import Node, Scalar
 from backbeat.config.schema import Anything, Kind, ListOf, MapOf, Reading, Section, StructOf, quoted
 from backbeat.config.secret_kinds import SECRET, SecretUrl
@@ -115,6 +115,7 @@ CHATS: dict[str, StructOf] = {
             "message_thread_id": INTEGER,
             "message": TEMPLATE,
             "disable_notifications": FLAG,
+            "timeout": GoDuration(),
         },
         _check_telegram,
     ),
@@ -154,7 +155,7 @@ CHATS: dict[str, StructOf] = {
             **dict.fromkeys(("token", "token_id"), SECRET),
             **dict.fromkeys(("token_file", "token_id_file"), TEXT),
             **_templates("channel", "color", "title", "title_link", "text", "emoji", "icon_url", "image_url"),
-            "thumb_url": TEMPLATE,
+            **_templates("thumb_url", "message_text"),
             **dict.fromkeys(("short_fields", "link_names"), FLAG),
             "fields": ListOf(StructOf("a field", {**_templates("title", "value"), "short": FLAG})),
             # The originals carry no YAML names, so their Go names in lower case are the fields.

@@ -1,4 +1,4 @@
-"""Fields of every receiver integration of Alertmanager 0.34, and the rules that one alone can break.
+"""Fields of every receiver integration of Alertmanager 0.35, and the rules that one alone can break.
 
 What an integration takes from `global` is filled in, and missed, in `alertmanager_rules`.
 """
@@ -130,7 +130,7 @@ SLACK = StructOf(
             )
         ),
         "mrkdwn_in": ListOf(TEXT),
-        **dict.fromkeys(("short_fields", "link_names", "update_message"), FLAG),
+        **dict.fromkeys(("short_fields", "link_names", "update_message", "post_updates_to_thread"), FLAG),
         "timeout": _GO_DURATION,
     },
     _check_slack,
@@ -289,6 +289,7 @@ RECEIVERS: dict[str, StructOf] = {
             "alert_source_token": SECRET,
             "max_alerts": COUNT,
             "timeout": _GO_DURATION,
+            "metadata": TEMPLATES,
         },
         _check_incidentio,
     ),

@@ -47,6 +47,8 @@ class Span(Struct, frozen=True):
     numbers: bool = True
     from_end: bool = False
     """negative numbers count from the end, 0 is nothing"""
+    wraps: bool = False
+    """a range may begin after its end, and then goes on over the end of the week"""
 
     empty = None
 
@@ -70,7 +72,7 @@ class Span(Struct, frozen=True):
             return INVALID
         # Months have 28 days at least, so this much is certain.
         low, high = ((28 + each if self.from_end and each < 0 else each) for each in (begin, end))
-        if low > high:
+        if low > high and not self.wraps:
             reading.error(node, path, f"found {quoted(text)}: the end comes before the start")
             return INVALID
         return begin, end
@@ -127,7 +129,12 @@ INTERVAL = StructOf(
             "both start and end times must be provided",
         ),
         "weekdays": ListOf(
-            Span("a weekday such as monday, or a range such as monday:friday", WEEKDAYS, numbers=False),
+            Span(
+                "a weekday such as monday, or a range such as monday:friday",
+                WEEKDAYS,
+                numbers=False,
+                wraps=True,
+            ),
             "expected a weekday such as monday",
         ),
         "days_of_month": ListOf(
@@ -135,7 +142,8 @@ INTERVAL = StructOf(
             "expected a day such as 1",
         ),
         "months": ListOf(
-            Span("a month such as january, 1 or 1:3", MONTHS, first=1), "expected a month such as january"
+            Span("a month such as january, 1 or 1:3", MONTHS, first=1, lowest=1, highest=12),
+            "expected a month such as january",
         ),
         "years": ListOf(Span("a year such as 2030, or 2030:2032"), "expected a year such as 2030"),
         "location": Location(),

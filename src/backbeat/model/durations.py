@@ -19,6 +19,8 @@ _DURATION = re.compile(
     r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII
 )
 _ORDER = ("y", "w", "d", "h", "m", "s", "ms")
+_GO_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_GO_UNIT_MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1, "s": 1e3, "m": 6e4, "h": 3.6e6}
 
 
 def parse_duration(text: str) -> int:
@@ -37,6 +39,18 @@ def parse_duration(text: str) -> int:
     if total > 2**63 // 1_000_000:
         raise DurationError(f"found {text!r}, which is longer than 292 years")
     return total
+
+
+def parse_go_duration(text: str) -> float:
+    """Parse Go's own `-1h30m` or `1.5s` to milliseconds. Raises DurationError."""
+    body = text[1:] if text[:1] in ("+", "-") else text
+    parts = _GO_PART.findall(body)
+    if body != "0" and (not parts or "".join(count + unit for count, unit in parts) != body):
+        raise DurationError(f"found {text!r}, expected a duration such as 30s or 1.5h")
+    total = sum(float(count) * _GO_UNIT_MS[unit] for count, unit in parts)
+    if total > 2**63 / 1e6:
+        raise DurationError(f"found {text!r}, which is longer than 292 years")
+    return -total if text.startswith("-") else total
 
 
 def format_duration(ms: int) -> str:

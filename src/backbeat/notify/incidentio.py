@@ -23,8 +23,11 @@ class IncidentioChannel(PostingChannel[IncidentioConfig]):
         url = secret(config.url, "incident.io's URL")
         token = secret(config.alert_source_token, "incident.io's alert source token")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        request = json_request(url, payload(wording.message, config.max_alerts) | {"version": "1"}, headers)
+        more: dict[str, object] = {"version": "1"}
+        if config.metadata:
+            more["metadata"] = wording.pairs(config.metadata)
+        request = json_request(url, payload(wording.message, config.max_alerts) | more, headers)
         if len(request.body) > _LONGEST_PAYLOAD:
             _log.warning("notify: receiver %s: alerts left out of a message", wording.message.receiver)
-            request = json_request(url, payload(wording.message, 1) | {"version": "1"}, headers)
+            request = json_request(url, payload(wording.message, 1) | more, headers)
         return request

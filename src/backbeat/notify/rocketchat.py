@@ -29,6 +29,7 @@ class RocketchatChannel(PostingChannel[RocketchatConfig]):
             "channel": wording.word(config.channel),
             "emoji": wording.word(config.emoji),
             "avatar": wording.word(config.icon_url),
+            "text": wording(config.message_text) if config.message_text else "",
             "attachments": [self._attachment(wording)],
         }
         return json_request(str(url), without_empty(said), headers)

@@ -27,8 +27,8 @@ _COLOURS = {"warning": _WARNING, "info": "#0b62c4"}
 _SHOWN = 20
 _LONGEST_TITLE = 1024
 _TS, _CHANNEL = "ts", "channel"
-_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
-"""the message that was to be changed cannot be: a new one is posted"""
+_GONE = frozenset({"message_not_found", "thread_not_found", "cant_update_message", "edit_window_closed"})
+"""the message that was to be changed or answered cannot be: a new one is posted"""
 # Of an attachment: our name and Slack's → the name among Alertmanager's default templates.
 _ATTACHED = {
     "color": "slack.default.color",
@@ -63,15 +63,31 @@ class SlackChannel(HttpChannel[SlackConfig]):
         token = secret(config.app_token, "Slack's token")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         said = await asyncio.to_thread(self.payload, message)
-        known = dict(message.remembered) if config.update_message else {}
+        goes_on = config.update_message or config.post_updates_to_thread
+        known = dict(message.remembered) if goes_on else {}
         if known.keys() >= {_TS, _CHANNEL}:
-            changed = {**said, "ts": known[_TS], "channel": known[_CHANNEL]}
-            update_url = url.replace("/chat.postMessage", "/chat.update")
-            answer = await self.outlet.ask(json_request(update_url, changed, headers))
-            if answer.json.get("error") not in _GONE:
-                return replace(_understood(answer), remember=message.remembered)
+            delivery = await self._followed(url, said, headers, known)
+            if delivery is not None:
+                return replace(delivery, remember=message.remembered)
         answer = await self.outlet.ask(json_request(url, said, headers))
-        return replace(_understood(answer), remember=_place(answer) if config.update_message else NO_LABELS)
+        return replace(_understood(answer), remember=_place(answer) if goes_on else NO_LABELS)
+
+    async def _followed(
+        self, url: str, said: dict[str, object], headers: Mapping[str, str], first: Mapping[str, str]
+    ) -> Delivery | None:
+        """Change the group's first message, or answer it in its thread, or both; None where it is gone."""
+        place = {**said, "channel": first[_CHANNEL]}
+        delivery: Delivery | None = None
+        if self.config.update_message:
+            update_url = url.replace("/chat.postMessage", "/chat.update")
+            answer = await self.outlet.ask(json_request(update_url, {**place, "ts": first[_TS]}, headers))
+            if answer.json.get("error") in _GONE:
+                return None
+            delivery = _understood(answer)
+        if self.config.post_updates_to_thread and (delivery is None or delivery.ok):
+            answer = await self.outlet.ask(json_request(url, {**place, "thread_ts": first[_TS]}, headers))
+            return None if answer.json.get("error") in _GONE else _understood(answer)
+        return delivery
 
     def payload(self, message: Notification) -> dict[str, object]:
         config, texts = self.config, self.texts

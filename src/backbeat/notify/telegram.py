@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import html
+import re
+import sys
 
 from msgspec.structs import replace
 
@@ -15,6 +17,16 @@ from backbeat.notify.texts import subject
 from backbeat.notify.wording import Unsendable, Wording, cut, secret
 
 _LONGEST = 4096
+"""characters that people see: Telegram counts no tags"""
+_LONGEST_BYTES = 1 << 15
+_TAG = re.compile(r"</?[A-Za-z](?:\"[^\"]*\"|'[^']*'|[^'\">])*>")
+_NO_TAG = re.compile(r"<[!?]|</(?![A-Za-z])")
+"""a comment and its like"""
+_OPEN_TAG = re.compile(r"</?[A-Za-z]")
+_ENTITY = re.compile(
+    r"&(?:(?:lt|gt|amp|quot)(?![A-Za-z])|#(?P<decimal>[0-9]{1,7})(?![0-9])"
+    r"|#x(?P<hexadecimal>[0-9a-fA-F]{1,6})(?![0-9a-fA-F]));?"
+)
 _TOO_LONG = (
     "The message is longer than the 4096 characters that Telegram allows, so this is its subject alone. "
     "Shorten its template."
@@ -54,7 +66,8 @@ class TelegramChannel(HttpChannel[TelegramConfig]):
             return cut(wording(self.config.message), _LONGEST)
         text = wording.html(self.config.message)
         # Cut in the middle of a tag, it would be refused.
-        return text if len(text) <= _LONGEST else f"{html.escape(subject(wording.message))}\n\n{_TOO_LONG}"
+        fits = len(text.encode()) <= _LONGEST_BYTES and visible_length(text) <= _LONGEST
+        return text if fits else f"{html.escape(subject(wording.message))}\n\n{_TOO_LONG}"
 
     def _chat_id(self) -> int:
         written = secret(self.config.chat_id_file, "Telegram's chat_id")
@@ -63,6 +76,23 @@ class TelegramChannel(HttpChannel[TelegramConfig]):
         except ValueError as error:
             told = "the file of Telegram's chat_id holds no number"
             raise Unsendable(told, retry=True) from error
+
+
+def visible_length(text: str) -> int:
+    """Characters of HTML that are left once its tags are gone; all of them where it is not only tags."""
+    bare = _TAG.sub("", text)
+    if _NO_TAG.search(text) or _OPEN_TAG.search(bare):
+        return len(text)
+    return len(_ENTITY.sub(_entity, bare))
+
+
+def _entity(found: re.Match[str]) -> str:
+    """One character, or the text itself where Telegram knows no such one."""
+    decimal, hexadecimal = found["decimal"], found["hexadecimal"]
+    if decimal is None and hexadecimal is None:
+        return "."
+    code = int(decimal) if decimal is not None else int(hexadecimal, 16)
+    return "." if 0 < code < sys.maxunicode else found[0]
 
 
 def _understood(answer: Answer) -> Delivery:

@@ -1,4 +1,4 @@
-"""The functions of Alertmanager's notification templates (0.34).
+"""The functions of Alertmanager's notification templates (0.35).
 
 In:  the moment, and the labels of the route. Out: functions by name.
 """
@@ -10,8 +10,11 @@ import binascii
 import json
 import math
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 
 from backbeat.model import gotext
+from backbeat.model.durations import parse_go_duration
+from backbeat.model.errors import DurationError
 from backbeat.templating.errors import FunctionFailure
 from backbeat.templating.functions import humanize, words
 from backbeat.templating.functions.checks import anything, items, moment, takes, text
@@ -20,6 +23,7 @@ from backbeat.templating.gotime import Time, format_time, parse_time, zone
 from backbeat.templating.values import Record, is_list
 
 _MAX_JSON_DEPTH = 50
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def alertmanager_functions(
@@ -100,6 +104,16 @@ def _dict(*values: object) -> Mapping[str, object]:
     return {str(key): value for key, value in zip(values[::2], values[1::2], strict=True)}
 
 
+@takes(text, moment)
+def _add_duration(duration: str, when: Time) -> int:
+    """The moment after that duration, in ms since the epoch."""
+    try:
+        shifted = when.shifted(parse_go_duration(duration) / 1000)
+    except DurationError as error:
+        raise FunctionFailure(f"time: invalid duration {gotext.quote(duration)}") from error
+    return (shifted.moment - _EPOCH) // timedelta(milliseconds=1)
+
+
 @takes(text, text)
 def _to_date(layout: str, value: str) -> Time:
     """The zero time where it cannot be read."""
@@ -110,6 +124,7 @@ def _to_date(layout: str, value: str) -> Time:
 
 
 _TIMELESS: Mapping[str, Callable[..., object]] = {
+    "addDuration": _add_duration,
     "append": takes(items, rest=anything)(lambda start, *more: [*start, *more]),
     "base64decode": _base64_decode,
     "base64encode": takes(text)(

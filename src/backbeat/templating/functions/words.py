@@ -12,8 +12,8 @@ from urllib.parse import quote_plus, unquote_to_bytes
 import re2
 
 from backbeat.templating.errors import FunctionFailure
-from backbeat.templating.functions.checks import takes, text, texts
-from backbeat.templating.goprint import MAX_TEXT, Writer
+from backbeat.templating.functions.checks import items, takes, text
+from backbeat.templating.goprint import MAX_TEXT, Writer, sprint
 from backbeat.templating.values import Html, Url
 
 _QUIET = re2.Options()
@@ -111,8 +111,10 @@ def safe_url(value: str) -> Url:
     return Url(value)
 
 
-@takes(text, texts)
-def join(separator: str, parts: Sequence[str]) -> str:
+@takes(text, items)
+def join(separator: str, values: Sequence[object]) -> str:
+    """Of a list of anything: what is no text is printed."""
+    parts = [sprint([value]) for value in values]
     if len(separator) * len(parts) + sum(map(len, parts)) > MAX_TEXT:
         raise FunctionFailure(f"text longer than {MAX_TEXT} characters")
     return separator.join(parts)
