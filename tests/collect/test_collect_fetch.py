@@ -66,6 +66,26 @@ async def test_what_a_target_is_asked(target: FakeTarget, session: Session) -> N
     assert target.requests[1].headers["Accept-Encoding"] == "identity"
 
 
+async def test_a_target_behind_a_unix_socket(session: Session, tmp_path: Path) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=f'a{{host="{request.host}",path="{request.path}"}} 1\n')
+
+    application = web.Application()
+    application.router.add_get("/m", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    path = str(tmp_path / "s")
+    await web.UnixSite(runner, path).start()
+    config = replace(CONFIG, http=HTTPClient(proxy_url="http://127.0.0.1:1"))
+    here = HTTPFetch(session, config, "http://app.example:1/m", 5000, path)
+    for _ in range(2):
+        assert (await here()).body == b'a{host="app.example:1",path="/m"} 1\n'
+    await runner.cleanup()
+    gone = HTTPFetch(session, config, "http://app.example:1/m", 5000, str(tmp_path / "none"))
+    with pytest.raises(FetchError, match=r"cannot connect to the socket .*none: No such file"):
+        await gone()
+
+
 def test_the_order_of_protocols_is_the_operators() -> None:
     assert accept_header(["PrometheusText0.0.4", "PrometheusProto", "OpenMetricsText0.0.1"]) == (
         "text/plain;version=0.0.4;q=0.9,application/openmetrics-text;version=0.0.1;q=0.8,*/*;q=0.1"

@@ -20,7 +20,7 @@ from backbeat.collect.exposition import Metadata
 from backbeat.collect.fetch import Fetched, FetchError
 from backbeat.collect.manager import ScrapeManager, by_metric
 from backbeat.collect.scrape import Fetch
-from backbeat.collect.target import Target, TargetStatus
+from backbeat.collect.target import Target, TargetStatus, resolve
 from backbeat.collect.ticks import first_delay_ms, ticks
 from backbeat.config.prometheus import (
     Discovery,
@@ -171,6 +171,19 @@ async def test_dropped_targets_and_labels(world: World) -> None:
         "__scrape_timeout__": "500ms",
         "job": "shop",
     }
+
+
+def test_a_label_leads_through_a_unix_socket() -> None:
+    to_socket = RelabelConfig(
+        source_labels=("__address__",), target_label="__unix_socket__", replacement="/run/$1.sock"
+    )
+    named = RelabelConfig(target_label="instance", replacement="all")
+    at_a = RelabelConfig(target_label="__address__", replacement="host")
+    shop = job("shop", "a", "b", relabel_configs=(to_socket, named, at_a))
+    targets = resolve(shop, shop.discovery.static_configs).targets
+    assert [target.unix_socket for target in targets] == ["/run/a.sock", "/run/b.sock"]
+    assert {target.url for target in targets} == {"http://host/metrics"}
+    assert {target.labels for target in targets} == {Labels.of(job="shop", instance="all")}
 
 
 async def test_labels_can_set_a_target_apart(world: World) -> None:

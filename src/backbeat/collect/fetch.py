@@ -80,8 +80,10 @@ def is_openmetrics(content_type: str, fallback: str) -> bool:
 class HTTPFetch:
     """Fetches one target, again and again."""
 
-    def __init__(self, session: Session, config: ScrapeConfig, url: str, timeout_ms: int) -> None:
-        self._client = Client(session, config.http)
+    def __init__(
+        self, session: Session, config: ScrapeConfig, url: str, timeout_ms: int, unix_socket: str = ""
+    ) -> None:
+        self._client = Client(session, config.http, unix_socket)
         self._url = URL(url)
         self._limit = config.body_size_limit or DEFAULT_BODY_BYTES
         self._fallback = config.fallback_scrape_protocol

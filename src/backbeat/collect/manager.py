@@ -216,7 +216,7 @@ class ScrapeManager:
             return HostCollector(target.timeout_ms)
         if self._session is None:
             self._session = Session()
-        return HTTPFetch(self._session, config, target.url, target.timeout_ms)
+        return HTTPFetch(self._session, config, target.url, target.timeout_ms, target.unix_socket)
 
     def _start_watch(self, pool: _Pool) -> None:
         if pool.finder.poll_ms and pool.watch is None:

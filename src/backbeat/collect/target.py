@@ -20,6 +20,7 @@ from backbeat.model.errors import DurationError
 from backbeat.model.labels import Labels
 
 ADDRESS, SCHEME, METRICS_PATH = "__address__", "__scheme__", "__metrics_path__"
+UNIX_SOCKET = "__unix_socket__"
 INTERVAL, TIMEOUT, PARAM = "__scrape_interval__", "__scrape_timeout__", "__param_"
 
 
@@ -36,11 +37,14 @@ class Target(Struct, frozen=True):
     interval_ms: int
     timeout_ms: int
     discovered: Labels
+    unix_socket: str = ""
+    """the path of a socket that leads there; empty: the URL's host does"""
 
     @property
     def key(self) -> str:
-        """What stays the same over a reload: the stored labels and the URL."""
-        told = repr((self.pool, tuple(self.labels), self.url)).encode()
+        """What stays the same over a reload: the stored labels, the URL and a socket."""
+        through = (self.unix_socket,) if self.unix_socket else ()
+        told = repr((self.pool, tuple(self.labels), self.url, *through)).encode()
         return hashlib.blake2b(told, digest_size=8).hexdigest()
 
     @property
@@ -136,7 +140,8 @@ def _target(config: ScrapeConfig, discovered: Labels, labels: dict[str, str]) ->
         raise TargetError(f"scrape timeout {labels[TIMEOUT]} is longer than the interval {labels[INTERVAL]}")
     labels.setdefault("instance", address)
     public = Labels.of({name: value for name, value in labels.items() if not name.startswith("__")})
-    return Target(config.job_name, public, _url(config, labels), interval_ms, timeout_ms, discovered)
+    url, through = _url(config, labels), labels.get(UNIX_SOCKET, "")
+    return Target(config.job_name, public, url, interval_ms, timeout_ms, discovered, through)
 
 
 def _duration(labels: dict[str, str], name: str) -> int:

@@ -37,8 +37,10 @@ Guard = Callable[[str, URL], Awaitable[None]]
 class Client:
     """Reaches peers by one set of settings."""
 
-    def __init__(self, session: Session, http: HTTPClient) -> None:
+    def __init__(self, session: Session, http: HTTPClient, unix_socket: str = "") -> None:
+        """unix_socket: the path of a socket that stands for every host; no proxy is asked then."""
         self._session = session
+        self._unix_socket = unix_socket
         self._http = http
         self._tokens: TokenSource | None = token_source(session, http.oauth2) if http.oauth2 else None
         self._stamp: Stamp | None = None
@@ -78,6 +80,7 @@ class Client:
                 server_name=self._http.tls.server_name,
                 proxy=proxy,
                 proxy_headers=proxy_headers,
+                unix_socket=self._unix_socket,
             ) as response:
                 if response.status == _UNAUTHORIZED and self._tokens is not None:
                     self._tokens.forget(told.get("Authorization", ""))
@@ -110,7 +113,7 @@ class Client:
 
     def _through(self, url: URL) -> tuple[str | None, dict[str, str] | None]:
         """The proxy, and what it is told besides; None where the host is reached directly."""
-        proxy = proxy_for(url, self._http)
+        proxy = None if self._unix_socket else proxy_for(url, self._http)
         if not proxy or not self._http.proxy_headers:
             return proxy, None
         return proxy, {name: secret.read() for name, secret in self._http.proxy_headers}

@@ -56,6 +56,7 @@ class Way(NamedTuple):
     server_name: str = ""
     proxy: str = ""
     proxy_headers: tuple[tuple[str, str], ...] = ()
+    unix_socket: str = ""
 
     @property
     def is_tunnel(self) -> bool:
@@ -109,17 +110,19 @@ class Session:
         server_name: str = "",
         proxy: str | None = None,
         proxy_headers: Mapping[str, str] | None = None,
+        unix_socket: str = "",
     ) -> AsyncIterator[Answer]:
         """One request, without redirects. HEAD is not known.
+
+        unix_socket: the path of a socket to ask instead of the URL's host
 
         Raises ExchangeError, and ValueError where the request cannot be written down.
         """
         port = url.port
         if not url.host or port is None:
             raise ValueError(f"{url}: expected http:// or https:// and a host")
-        way = Way(
-            url.scheme, url.host, port, tls, server_name, proxy or "", tuple((proxy_headers or {}).items())
-        )
+        through = proxy or "", tuple((proxy_headers or {}).items())
+        way = Way(url.scheme, url.host, port, tls, server_name, *through, unix_socket)
         told = _written(method, url, headers, data, way)
         async with self._turns:
             connection = self._kept(way)
@@ -188,7 +191,7 @@ class Session:
     async def _connect(self, way: Way) -> Connection:
         """Raises ExchangeError."""
         if not way.proxy:
-            return await self._open_to(way.host, way.port, way.tls, way.server_name)
+            return await self._open_to(way.host, way.port, way.tls, way.server_name, way.unix_socket)
         proxy = URL(way.proxy)
         if proxy.scheme not in ("http", "https") or not proxy.host or proxy.port is None:
             raise ExchangeError(
@@ -205,11 +208,14 @@ class Session:
         return connection
 
     async def _open_to(
-        self, host: str, port: int, tls: ssl.SSLContext | None, server_name: str
+        self, host: str, port: int, tls: ssl.SSLContext | None, server_name: str, unix_socket: str = ""
     ) -> Connection:
         loop = asyncio.get_running_loop()
-        place = _place(host, port)
-        opened = await self._socket_to(host, port, place)
+        place = unix_socket or _place(host, port)
+        if unix_socket:
+            opened = await _unix_socket_to(unix_socket)
+        else:
+            opened = await self._socket_to(host, port, place)
         connection = Connection(place, self._scratch)
         try:
             await loop.create_connection(
@@ -267,6 +273,21 @@ class Session:
             raise ExchangeError(f"{host} closed the connection during the TLS handshake")
         connection.transport = inner
         connection.place = host
+
+
+async def _unix_socket_to(path: str) -> socket.socket:
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        opened.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(opened, path)
+    except (OSError, ValueError) as error:
+        opened.close()
+        reason = getattr(error, "strerror", None) or error
+        raise ConnectError(f"cannot connect to the socket {path}: {reason}") from error
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def _handshake_error(place: str, error: OSError) -> ExchangeError:
