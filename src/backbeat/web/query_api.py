@@ -76,19 +76,20 @@ class QueryAPI:
         step_ms = params.duration_ms("step")
         check_grid(start_ms, end_ms, step_ms)
         limit = params.limit()
+        query, anew = params.text("query"), params.text("nocache") == "1"
         began = time.perf_counter()
         asked = self._querier.range(
-            params.text("query"),
+            query,
             start_ms,
             end_ms,
             step_ms,
             timeout_ms=params.timeout_ms(),
             lookback_ms=params.lookback_ms(),
-            anew=params.text("nocache") == "1",
+            anew=anew,
         )
         answer, cut = limited(await answered(request, asked), limit)
         stats = _stats(params, answer, began)
-        return await _rendered(request, cut, None, stats)
+        return await _rendered(request, cut, None, stats, "" if anew else query)
 
     async def series(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -181,9 +182,11 @@ def limited(answer: Answer, limit: int) -> tuple[Answer, Answer]:
     return answer, replace(answer, value=cut, notes=notes)
 
 
-async def _rendered(request: Request, answer: Answer, at_ms: int | None, stats: bytes) -> Response:
+async def _rendered(
+    request: Request, answer: Answer, at_ms: int | None, stats: bytes, asked: str = ""
+) -> Response:
     def render() -> Response:
-        return json_body(request, render_answer(answer, at_ms=at_ms, stats=stats))
+        return json_body(request, render_answer(answer, at_ms=at_ms, stats=stats, asked=asked))
 
     return await _written(render, _points(answer.value))
 

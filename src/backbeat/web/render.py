@@ -6,6 +6,7 @@ Numbers are strings in Go's shortest form (`1`, `0.25`, `+Inf`), times are secon
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import orjson
@@ -13,8 +14,11 @@ import orjson
 from backbeat.model.arrays import Float64s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.model.results import Answer, Matrix, RawSamples, Scalar, Text
+from backbeat.web.continued import BETWEEN, continued
 
-_BETWEEN = b'"],['
+_FEW_STEPS = 20
+_MANY_SERIES = 200
+"""Fewer steps are not worth being remembered, and more series would push everything else out."""
 
 
 def format_value(value: float) -> str:
@@ -64,14 +68,14 @@ def _pairs(prefixes: list[bytes], values: Float64s) -> bytes:
     parts = [b""] * (2 * len(prefixes))
     parts[0::2] = prefixes
     parts[1::2] = value_texts(values)
-    return b"".join(parts)[len(_BETWEEN) :]
+    return b"".join(parts)[len(BETWEEN) :]
 
 
 def _time_prefixes(times: Int64s) -> list[bytes]:
     """What stands before each value: the end of the pair before it, and its time in seconds."""
     if (times % 1000).any():
-        return [_BETWEEN + format_seconds(at).encode() + b',"' for at in times.tolist()]
-    return [_BETWEEN + text + b',"' for text in value_texts(times / 1000)]
+        return [BETWEEN + format_seconds(at).encode() + b',"' for at in times.tolist()]
+    return [BETWEEN + text + b',"' for text in value_texts(times / 1000)]
 
 
 _MOST_GRIDS = 64
@@ -103,7 +107,7 @@ def _metric(labels: Labels) -> bytes:
     return orjson.dumps(dict(labels))
 
 
-def render_value(value: Matrix | Scalar | Text | RawSamples, *, at_ms: int | None) -> bytes:
+def render_value(value: Matrix | Scalar | Text | RawSamples, *, at_ms: int | None, asked: str = "") -> bytes:
     """The `resultType` and `result` members. `at_ms` is None for a range query's matrix."""
     if isinstance(value, Text):
         shown = orjson.dumps([0, value.value])[2:]
@@ -113,7 +117,7 @@ def render_value(value: Matrix | Scalar | Text | RawSamples, *, at_ms: int | Non
     if isinstance(value, Scalar):
         return _scalar(value, at_ms)
     if at_ms is None:
-        return b'"resultType":"matrix","result":[' + b",".join(_range_series(value)) + b"]"
+        return b'"resultType":"matrix","result":[' + b",".join(_range_series(value, asked)) + b"]"
     return b'"resultType":"vector","result":[' + b",".join(_instant_series(value, at_ms)) + b"]"
 
 
@@ -135,20 +139,51 @@ def _instant_series(matrix: Matrix, at_ms: int) -> list[bytes]:
     ]
 
 
-def _range_series(matrix: Matrix) -> list[bytes]:
-    prefixes = _step_prefixes(matrix.steps)
+class _Prefixes:
+    """What stands before the values of an answer's steps, made when it is needed."""
+
+    def __init__(self, steps: Int64s) -> None:
+        self._steps = steps
+        self._known: dict[int, list[bytes]] = {}
+
+    def beginning(self, first: int) -> list[bytes]:
+        """Of the steps from the `first`-th on."""
+        if first not in self._known:
+            steps = self._steps
+            self._known[first] = _time_prefixes(steps[first:]) if first else _step_prefixes(steps)
+        return self._known[first]
+
+
+def _range_series(matrix: Matrix, asked: str) -> list[bytes]:
+    steps, prefixes = matrix.steps, _Prefixes(matrix.steps)
+    is_remembered = bool(asked) and len(steps) >= _FEW_STEPS and len(matrix.labels) <= _MANY_SERIES
     full = np.asarray(matrix.present.all(axis=1)).tolist()
     rendered = []
     for index, labels in enumerate(matrix.labels):
-        if full[index]:
-            pairs = _pairs(prefixes, matrix.values[index])
-        else:
+        times, values, cells = steps, matrix.values[index], None
+        if not full[index]:
             cells = np.flatnonzero(matrix.present[index])
             if not len(cells):
                 continue
-            pairs = _pairs([prefixes[cell] for cell in cells], matrix.values[index, cells])
+            times, values = steps[cells], values[cells]
+        write = partial(_pairs_from, prefixes, times, values, cells)
+        pairs = continued((asked, labels), times, values, write) if is_remembered else write(0)
         rendered.append(b'{"metric":' + _metric(labels) + b',"values":[[' + pairs + b'"]]}')
     return rendered
+
+
+def _pairs_from(
+    prefixes: _Prefixes, times: Int64s, values: Float64s, cells: Int64s | None, first: int
+) -> bytes:
+    """cells: which of the steps `times` are; None: all."""
+    if cells is None:
+        chosen = prefixes.beginning(first)
+    elif first:
+        chosen = _time_prefixes(times[first:])
+    else:
+        every = prefixes.beginning(0)
+        chosen = [every[cell] for cell in cells.tolist()]
+    return _pairs(chosen, values[first:])
 
 
 def _raw_series(raw: RawSamples) -> list[bytes]:
@@ -166,12 +201,12 @@ def _raw_series(raw: RawSamples) -> list[bytes]:
     return rendered
 
 
-def render_answer(answer: Answer, *, at_ms: int | None, stats: bytes = b"") -> bytes:
-    """A whole response body for a query that succeeded."""
+def render_answer(answer: Answer, *, at_ms: int | None, stats: bytes = b"", asked: str = "") -> bytes:
+    """A whole response body for a query that succeeded. asked: the query, where it will be asked again."""
     return b"".join(
         (
             b'{"status":"success","data":{',
-            render_value(answer.value, at_ms=at_ms),
+            render_value(answer.value, at_ms=at_ms, asked=asked),
             stats,
             b"}",
             _notes(answer),
