@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { RoutedGroup } from "../api/oncall";
 import type { RuleGroup } from "../api/types";
+import { lineOf } from "./alerts";
 import { fingerprint } from "./fingerprint";
 import { accepts, groupedBy, isIn, joined, quietOf } from "./joined";
 import { matcherText, parseMatchers } from "./matchers";
@@ -20,6 +21,16 @@ function routed(labels: Record<string, string>, receiver: string, mutedBy: strin
   const status = { state: "active", silencedBy: [], inhibitedBy, mutedBy };
   return { receiver: { name: receiver }, alerts: [{ ...alert, status }] };
 }
+
+test.each([
+  ["the number, where the description is a line", "Slow", "A query takes 1.4s (critical above 1s).", "A query takes 1.4s (critical above 1s)."],
+  ["the summary of a long description", "Slow", "why ".repeat(40), "Slow"],
+  ["the summary of several lines", "Slow", "one\ntwo", "Slow"],
+  ["the summary alone", "Slow", "", "Slow"],
+  ["a long description alone", "", "why ".repeat(40), "why ".repeat(40)],
+])("beside the name stands %s", (_, summary, description, line) => {
+  expect(lineOf({ summary, description })).toBe(line);
+});
 
 test("a fingerprint is Alertmanager's", () => {
   expect(fingerprint({ alertname: "VeryHighDatabaseQueryTime", job: "normaldance", severity: "critical", signal: "database" })).toBe("0feaf35de30e6b58");

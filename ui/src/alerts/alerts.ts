@@ -54,3 +54,11 @@ export function alertsOf(groups: readonly RuleGroup[]): ShownAlert[] {
 export function safeLink(url: string | undefined): string {
   return url !== undefined && /^(https?:\/\/|\/(?!\/))/i.test(url) ? url : "";
 }
+
+const LINE_LENGTH = 100;
+
+/** What stands beside the name: the description, for it mostly has the number, where it is one line; else the summary. */
+export function lineOf({ summary, description }: Pick<ShownAlert, "summary" | "description">): string {
+  const isLine = description !== "" && description.length <= LINE_LENGTH && !description.includes("\n");
+  return isLine ? description : summary || description;
+}

@@ -12,6 +12,10 @@ test("nodes are drawn depth first, each known by its place", () => {
   expect(drawn(tree).map(({ id, depth, node }) => [id, depth, node.receiver])).toEqual([["0", 0, "team"], ["0.0", 1, "x"], ["0.1", 1, "y"], ["0.1.0", 2, "z"]]);
 });
 
+test("a branch goes on below a node as long as siblings follow", () => {
+  expect(drawn(tree).map(({ id, passing }) => [id, passing])).toEqual([["0", []], ["0.0", [1]], ["0.1", []], ["0.1.0", []]]);
+});
+
 test("exactly the visited nodes are on the way, also of siblings that are the same", () => {
   const { passed, ends } = onWay([{ places: [0] }, { places: [1, 0] }, { places: null }]);
   expect([...passed]).toEqual(["0", "0.0", "0.1", "0.1.0"]);

@@ -8,15 +8,19 @@ export interface DrawnNode {
   depth: number;
   /** the places of the children from the root down, the node's identity */
   id: string;
+  /** the depths whose branch goes on below this node */
+  passing: readonly number[];
 }
 
 export function drawn(root: RouteNode): DrawnNode[] {
   const found: DrawnNode[] = [];
-  const walk = (node: RouteNode, depth: number, id: string): void => {
-    found.push({ node, depth, id });
-    node.routes.forEach((child, index) => walk(child, depth + 1, `${id}.${index}`));
+  const walk = (node: RouteNode, depth: number, id: string, passing: readonly number[]): void => {
+    found.push({ node, depth, id, passing });
+    node.routes.forEach((child, index) =>
+      walk(child, depth + 1, `${id}.${index}`, index < node.routes.length - 1 ? [...passing, depth + 1] : passing),
+    );
   };
-  walk(root, 0, "0");
+  walk(root, 0, "0", []);
   return found;
 }
 
