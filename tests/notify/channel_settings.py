@@ -178,7 +178,7 @@ def integrations(url: str, proxy: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def newer_integrations(url: str, proxy: str) -> dict[str, list[dict[str, Any]]]:
-    """What Alertmanager 0.34 knows."""
+    """What Alertmanager 0.35 knows."""
     found = integrations(url, proxy)
     through = {"proxy_url": proxy, "tls_config": {"insecure_skip_verify": True}}
     chat = {
@@ -193,6 +193,10 @@ def newer_integrations(url: str, proxy: str) -> dict[str, list[dict[str, Any]]]:
                 "text": "ends with a colon:",
                 "list": "[a, {b: yes}]",
                 "quoted": '"5"',
+                "number": "{{ len .Alerts }}",
+                "number as text": '{{ len .Alerts | printf "%d" | toJson }}',
+                "times": '{{ (index .Alerts 0).StartsAt | addDuration "-30m" }}',
+                "joined": '{{ list 1 "a" true 2.5 | join "-" }}',
             },
         }
     )
@@ -211,9 +215,15 @@ def newer_integrations(url: str, proxy: str) -> dict[str, list[dict[str, Any]]]:
             "api_url": f"{url}/telegram-thread",
             "message_thread_id": 9,
             "parse_mode": "MarkdownV2",
+            "timeout": "9s",
             "message": "*{{ .Status }}*",
         }
     )
+    for name, text in (("seen", "é" * 4090), ("hidden", "é" * 4090 + "&amp;" * 6)):
+        linked = f'<a href="http://h.example/{"x" * 900}">{text}</a>'
+        found["telegram_configs"].append(
+            {"bot_token": "1:t", "chat_id": 5, "api_url": f"{url}/telegram-{name}", "message": linked}
+        )
     found["discord_configs"].append(
         {
             "webhook_url": f"{url}/discord-more",
@@ -268,6 +278,7 @@ def newer_integrations(url: str, proxy: str) -> dict[str, list[dict[str, Any]]]:
             "channel": "#{{ .CommonLabels.job }}",
             "emoji": ":x:",
             "icon_url": "http://i",
+            "message_text": "shown {{ .Status }}",
             "color": "red",
             "title": "t" * 1100,
             "title_link": "http://l",
@@ -305,7 +316,11 @@ def newer_integrations(url: str, proxy: str) -> dict[str, list[dict[str, Any]]]:
         },
     ]
     found["incidentio_configs"] = [
-        {"url": f"{url}/incidentio", "alert_source_token": "it"},
+        {
+            "url": f"{url}/incidentio",
+            "alert_source_token": "it",
+            "metadata": {"job": LABEL, "fixed": "x", "empty": ""},
+        },
         {
             "url": f"{url}/incidentio-one",
             "max_alerts": 1,

@@ -58,7 +58,7 @@ async def sinks(certificate: tuple[str, str]) -> AsyncIterator[tuple[Sink, Sink]
 
 
 async def test_every_channel_asks_what_alertmanager_asks(sinks: tuple[Sink, Sink], tmp_path: Path) -> None:
-    is_new = version() >= (0, 32)
+    is_new = version() >= (0, 35)
     make = newer_integrations if is_new else integrations
     own, peer = (make(each.url, each.proxy) for each in sinks)
     reader = Reader(parsers(), {})
