@@ -120,6 +120,25 @@ async def test_a_timeout_is_503_and_what_go_clients_send_for_ever_is_taken() -> 
     assert ever.json() == {"status": "success", "data": []}
 
 
+class TwoSeries(Nothing):
+    """Each with a sample at the epoch."""
+
+    def read(self, *_: object) -> list[Any]:
+        labels = [Labels.of(__name__="x", i="1"), Labels.of(__name__="x", i="2")]
+        return [SampleBlock(labels, np.array([0]), np.array([[1.0], [2.0]]), None)]
+
+
+async def test_statistics_count_what_every_selector_reads() -> None:
+    served, querier = app(TwoSeries())
+    for query, selectors in (("x", 1), ("x + x", 2), ("sum_over_time(x[1m:30s])", 1)):
+        answer = await client(served).get(
+            "/api/v1/query", params={"query": query, "time": "0", "stats": "all"}
+        )
+        found = answer.json()["data"]["stats"]["samples"]
+        assert (found["seriesTouched"], found["samplesRead"]) == (2 * selectors, 2 * selectors)
+    querier.close()
+
+
 async def test_a_query_whose_client_has_gone_stops() -> None:
     store = Nothing()
     store.go_on.clear()

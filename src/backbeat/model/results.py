@@ -69,6 +69,8 @@ class Answer(Struct, frozen=True):
     notes: Notes = field(default_factory=Notes)
     samples_read: int = 0
     peak_samples: int = 0
+    series_touched: int = 0
+    """of all selectors together; a long range is read in pieces, and each counts its own"""
 
 
 class QueryError(BackbeatError):

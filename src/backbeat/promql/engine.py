@@ -192,7 +192,8 @@ class Engine:
     @staticmethod
     def _answer(ev: Evaluation, value: Matrix | Scalar | RawSamples) -> Answer:
         ev.deadline.check()
-        return Answer(value, ev.notes.notes(), ev.budget.read, ev.budget.peak)
+        budget = ev.budget
+        return Answer(value, ev.notes.notes(), budget.read, budget.peak, budget.series)
 
 
 class _Plan(Struct, frozen=True):

@@ -68,6 +68,7 @@ def _select(
     blocks = ev.queryable.read(node.matchers, first - ev.lookback_ms + 1, last + after_ms)
     chosen = selection(blocks, with_stale=with_stale, lists=ev.lists)
     ev.budget.read += chosen.samples
+    ev.budget.series += len(chosen.labels)
     ev.budget.hold(chosen.samples)
     ev.deadline.check()
     return chosen

@@ -79,6 +79,8 @@ class Budget:
         self.peak = 0
         self.read = 0
         """samples that came from storage"""
+        self.series = 0
+        """of those samples, selector by selector"""
 
     def hold(self, samples: int) -> None:
         """Raise QueryTooLarge where the query would hold too many."""

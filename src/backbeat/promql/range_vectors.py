@@ -169,6 +169,7 @@ def read_range(ev: Evaluation, selector: VectorSelector, first: int, last: int, 
         end += ev.lookback_ms
     chosen = selection(ev.queryable.read(selector.matchers, start, end), with_stale=False, lists=ev.lists)
     ev.budget.read += chosen.samples
+    ev.budget.series += len(chosen.labels)
     ev.budget.hold(chosen.samples)
     ev.deadline.check()
     return chosen

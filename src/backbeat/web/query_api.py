@@ -250,5 +250,10 @@ def _stats(params: Parameters, answer: Answer, began: float) -> bytes:
         "execQueueTime": 0,
         "execTotalTime": taken,
     }
-    samples = {"totalQueryableSamples": answer.samples_read, "peakSamples": answer.peak_samples}
+    samples = {
+        "totalQueryableSamples": answer.samples_read,
+        "samplesRead": answer.samples_read,
+        "seriesTouched": answer.series_touched,
+        "peakSamples": answer.peak_samples,
+    }
     return b',"stats":' + orjson.dumps({"timings": timings, "samples": samples})
