@@ -33,21 +33,19 @@ def on_error(request: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{request.scope['path']}: {error}", 418)
 
 
-APP = Dispatcher(
-    [
-        Route("/a.b", saying("plain"), methods=["GET"]),
-        Route("/things", saying("list"), methods=["GET"]),
-        Route("/things", saying("add"), methods=["POST"]),
-        Route("/things/all", saying("all"), methods=["POST"]),
-        Route("/things/{id}", saying("one"), methods=["DELETE", "GET"]),
-        Route("/label/{name:path}/values", saying("values"), methods=["GET"]),
-        Route("/in/{where:path}", saying("first"), methods=["PUT"]),
-        Route("/in/{there}", saying("second"), methods=["PUT"]),
-        Route("/fail", fail, methods=["GET"]),
-        Route("/read", read, methods=["POST"]),
-    ],
-    on_error,
-)
+APP_ROUTES = [
+    Route("/a.b", saying("plain"), methods=["GET"]),
+    Route("/things", saying("list"), methods=["GET"]),
+    Route("/things", saying("add"), methods=["POST"]),
+    Route("/things/all", saying("all"), methods=["POST"]),
+    Route("/things/{id}", saying("one"), methods=["DELETE", "GET"]),
+    Route("/label/{name:path}/values", saying("values"), methods=["GET"]),
+    Route("/in/{where:path}", saying("first"), methods=["PUT"]),
+    Route("/in/{there}", saying("second"), methods=["PUT"]),
+    Route("/fail", fail, methods=["GET"]),
+    Route("/read", read, methods=["POST"]),
+]
+APP = Dispatcher(APP_ROUTES, on_error)
 
 
 async def ask(method: str, path: str) -> httpx.Response:
@@ -77,8 +75,8 @@ async def test_the_route_with_path_and_method_answers(method: str, path: str, sa
 @pytest.mark.parametrize(
     ("method", "path", "status", "allowed"),
     [
-        ("PUT", "/things", 405, "GET, HEAD"),
-        ("OPTIONS", "/things", 405, "GET, HEAD"),
+        ("PUT", "/things", 405, "GET, HEAD, POST"),
+        ("OPTIONS", "/things", 405, "GET, HEAD, POST"),
         ("POST", "/things/7", 405, "DELETE, GET, HEAD"),
         ("GET", "/aXb", 404, None),
         ("GET", "/things/7/8", 404, None),
@@ -116,3 +114,11 @@ async def test_a_client_that_leaves_while_it_sends_is_told_nothing() -> None:
     scope = {"type": "http", "method": "POST", "path": "/read", "headers": [], "query_string": b""}
     await APP(scope, receive, send)
     assert sent == []
+
+
+async def test_what_takes_all_paths_takes_none_that_another_knows() -> None:
+    app = Dispatcher([*APP_ROUTES, Route("/{path:path}", saying("page"), methods=["GET"])], on_error)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+        page, refused = await client.get("/any/where"), await client.get("/read")
+    assert page.text == "page path=any/where"
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")

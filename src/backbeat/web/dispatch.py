@@ -19,13 +19,17 @@ _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 
 
 class Route:
-    """Who answers at a path such as `/api/v2/silence/{id}`; a `{name:path}` may hold slashes."""
+    """Who answers at a path such as `/api/v2/silence/{id}`; a `{name:path}` may hold slashes.
+
+    What takes all paths is for those that nobody else knows, whatever the method.
+    """
 
     def __init__(self, path: str, endpoint: Endpoint, *, methods: Sequence[str]) -> None:
         self.path = path
         self.endpoint = endpoint
         self.methods = tuple(sorted({*methods, "HEAD"} if "GET" in methods else methods))
         self.is_exact = "{" not in path
+        self.takes_all = path.startswith("/{") and path.endswith(":path}") and path.count("{") == 1
         self._pattern = None if self.is_exact else re.compile(_pattern(path), re.DOTALL)
 
     def parameters(self, path: str) -> dict[str, str] | None:
@@ -51,6 +55,7 @@ class Dispatcher:
         self._exact: dict[tuple[str, str], Endpoint] = {}
         self._routes = list(routes)
         self._with_parameters = [route for route in self._routes if not route.is_exact]
+        self._exact_paths = {route.path for route in self._routes if route.is_exact}
         self._on_error = on_error
         for route in self._routes:
             if route.is_exact:
@@ -72,8 +77,9 @@ class Dispatcher:
         exact = self._exact.get((path, method))
         if exact is not None:
             return exact
+        is_exact = path in self._exact_paths
         for route in self._with_parameters:
-            if method in route.methods:
+            if method in route.methods and not (is_exact and route.takes_all):
                 found = route.parameters(path)
                 if found is not None:
                     scope["path_params"] = found
@@ -83,8 +89,9 @@ class Dispatcher:
     async def _refuse(self, request: Request) -> Response:
         """Nobody knows the path, or nobody its method."""
         path = request.scope["path"]
-        for route in self._routes:
-            if route.parameters(path) is not None:
-                allowed = {"Allow": ", ".join(route.methods)}
-                return PlainTextResponse("Method Not Allowed", 405, allowed)
-        return PlainTextResponse("Not Found", 404)
+        routes = [route for route in self._routes if route.parameters(path) is not None]
+        routes = [route for route in routes if not route.takes_all] or routes
+        if not routes:
+            return PlainTextResponse("Not Found", 404)
+        methods = sorted({method for route in routes for method in route.methods})
+        return PlainTextResponse("Method Not Allowed", 405, {"Allow": ", ".join(methods)})
