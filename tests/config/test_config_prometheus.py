@@ -198,6 +198,7 @@ def test_all_mistakes_of_all_files_come_at_once(mistakes: Mistakes) -> None:
         (JOB + "  tls_config: {cert_file: a}\n", "exactly one of key or key_file must be configured"),
         (JOB + "  http_headers: {Host: {values: [x]}}\n", "setting header 'Host' is not allowed"),
         (JOB + "  dns_sd_configs: [{names: [a], type: A}]\n", "a port is required in DNS-SD configs"),
+        (JOB + "  ecs_sd_configs: [{request_concurrency: 0}]\n", "request_concurrency must be positive"),
         (JOB + "  file_sd_configs: [{files: [a.txt]}]\n", "is not valid for file discovery"),
         (JOB + "  consul_sd_configs: [{}]\n  scheme: [a]\n", "scheme: found a list, expected text"),
         ("rule_files: [a/*/b.yml]\n", "* is allowed in the last part only"),

@@ -176,6 +176,19 @@ def test_durations_name_their_place_in_bytes(range_: str, place: str) -> None:
         instant(engine(), f'rate({{"métrique"}}[{range_}])')
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "count_values('', a) + rate(a[step()])",
+        "a @ 0 offset (1m / step())",
+        "count_values('', a) unless max_over_time(a[5m:step()])",
+    ],
+)
+def test_wrong_durations_are_told_before_anything_is_read(query: str) -> None:
+    with pytest.raises(BadQuery, match=r"must be greater than 0|division by zero"):
+        instant(engine("a 1x20"), query)
+
+
 def test_a_line_is_as_long_as_its_bytes() -> None:
     name = "é" * 45
     assert "\n" in pretty(parse(f'sum({{"{name}"}})'))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backbeat.config.http_fields import HTTP_FIELDS, TLS_CONFIG, check_http
 from backbeat.config.kinds import DURATION, FLAG, INTEGER, TEXT, URL, OneOf, texts
+from backbeat.config.nodes import is_null
 from backbeat.config.schema import Check, Kind, ListOf, Section, StructOf, all_of, quoted
 from backbeat.config.secret_kinds import SECRET
 
@@ -16,6 +17,13 @@ _AWS: dict[str, Kind] = {
     "secret_key": SECRET,
 }
 _CLUSTERS: dict[str, Kind] = {"clusters": texts(), "request_concurrency": INTEGER}
+
+
+def _check_clusters(section: Section) -> None:
+    check_http(section)
+    name = "request_concurrency"
+    if section.get(name, 1) <= 0 and not is_null(section.at(name)):
+        section.error(name, f"{name} must be positive")
 
 
 def _struct(what: str, fields: dict[str, Kind], check: Check | None = None, *, http: bool = True) -> StructOf:
@@ -144,11 +152,11 @@ CLOUDS: dict[str, StructOf] = {
         {**_AWS, "filters": _FILTERS},
         all_of(check_http, _check_ec2),
     ),
-    "ecs_sd_configs": StructOf("ECS discovery", {**_AWS, **_CLUSTERS}, check_http),
-    "elasticache_sd_configs": StructOf("ElastiCache discovery", {**_AWS, **_CLUSTERS}, check_http),
+    "ecs_sd_configs": StructOf("ECS discovery", {**_AWS, **_CLUSTERS}, _check_clusters),
+    "elasticache_sd_configs": StructOf("ElastiCache discovery", {**_AWS, **_CLUSTERS}, _check_clusters),
     "lightsail_sd_configs": StructOf("Lightsail discovery", _AWS, check_http),
-    "msk_sd_configs": StructOf("MSK discovery", {**_AWS, **_CLUSTERS}, check_http),
-    "rds_sd_configs": StructOf("RDS discovery", {**_AWS, **_CLUSTERS, "filters": _FILTERS}, check_http),
+    "msk_sd_configs": StructOf("MSK discovery", {**_AWS, **_CLUSTERS}, _check_clusters),
+    "rds_sd_configs": StructOf("RDS discovery", {**_AWS, **_CLUSTERS, "filters": _FILTERS}, _check_clusters),
     "azure_sd_configs": _struct(
         "Azure discovery",
         {

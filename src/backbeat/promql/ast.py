@@ -178,3 +178,18 @@ Expr = (
     | Unary
     | Paren
 )
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """The parts that are expressions themselves; the selector of a range is none."""
+    match expr:
+        case Binary(_, left, right):
+            return (left, right)
+        case Call(_, args):
+            return args
+        case Aggregate():
+            return (expr.expr,) if expr.param is None else (expr.param, expr.expr)
+        case Subquery() | Unary() | Paren():
+            return (expr.expr,)
+        case _:
+            return ()

@@ -21,6 +21,7 @@ from backbeat.promql.ast import (
     Aggregate,
     Binary,
     Call,
+    DurationExpr,
     Expr,
     MatrixSelector,
     NumberLiteral,
@@ -46,6 +47,7 @@ from backbeat.promql.range_functions import RANGE_FUNCTIONS
 from backbeat.promql.range_vectors import range_call
 from backbeat.promql.raw_samples import raw_samples
 from backbeat.promql.remembered import Named, Remembered, names
+from backbeat.promql.sources import computed_durations
 from backbeat.promql.timing import Timing
 from backbeat.promql.typecheck import shown, value_type
 from backbeat.promql.vector import Grid, Vector, merged, remove_marked_names
@@ -203,19 +205,24 @@ class _Plan(Struct, frozen=True):
     type_: ValueType
     names: Mapping[int, Named]
     reads: Sequence[Read] | None
+    durations: Sequence[tuple[DurationExpr, bool]]
+    """that are computed, and so may be wrong for one query and right for another"""
     invariant: dict[int, tuple[bool, bool]] = field(default_factory=dict)
     """filled by `Timing`"""
 
     def timing(self, text: str, start_ms: int, end_ms: int, step_ms: int) -> Timing:
+        """Raises BadQuery."""
         # Whether info() is invariant depends on the range: @ start() may be another selector's moment.
-        return Timing(start_ms, end_ms, step_ms, text, {} if "info" in text else self.invariant)
+        timing = Timing(start_ms, end_ms, step_ms, text, {} if "info" in text else self.invariant)
+        timing.check(self.durations)
+        return timing
 
 
 @lru_cache(maxsize=1024)
 def _plan(text: str) -> _Plan:
     """Raises QueryError."""
     expr = parse(text)
-    return _Plan(expr, value_type(expr), names(expr), reads(expr))
+    return _Plan(expr, value_type(expr), names(expr), reads(expr), tuple(computed_durations(expr)))
 
 
 def _result(ev: Evaluation, expr: Expr, grid: Grid, *, in_order: bool) -> Matrix | Scalar:

@@ -29,6 +29,7 @@ from backbeat.promql.ast import (
     Subquery,
     Unary,
     VectorSelector,
+    children,
 )
 from backbeat.promql.engine import Engine
 from backbeat.promql.evaluation import Evaluation, Operator, Value
@@ -186,7 +187,7 @@ def _explained(expr: Expr, above: _Place | None, recorder: Recorder) -> Explaine
         span=expr.span,
         cost=cost,
         reading=_reading(expr, reader, recorder),
-        children=tuple(_explained(child, reader, recorder) for child in _children(expr)),
+        children=tuple(_explained(child, reader, recorder) for child in children(expr)),
     )
 
 
@@ -196,17 +197,3 @@ def _reading(expr: Expr, reader: _Place | None, recorder: Recorder) -> Reading |
             return recorder.readings.get((reader, matchers))
         case _:
             return None
-
-
-def _children(expr: Expr) -> tuple[Expr, ...]:
-    match expr:
-        case Binary(_, left, right):
-            return (left, right)
-        case Call(_, args):
-            return args
-        case Aggregate():
-            return (expr.expr,) if expr.param is None else (expr.param, expr.expr)
-        case Subquery() | Unary() | Paren():
-            return (expr.expr,)
-        case _:
-            return ()

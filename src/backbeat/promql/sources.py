@@ -1,4 +1,4 @@
-"""What a vector is made of: its selectors, and the subqueries around each.
+"""What a vector is made of: its selectors, the subqueries around each, durations that depend on the query.
 
 In:  a checked `Expr`. Out: selectors in order. info() asks as of which times its argument is taken.
 """
@@ -11,13 +11,16 @@ from backbeat.promql.ast import (
     Aggregate,
     Binary,
     Call,
+    DurationExpr,
     Expr,
     MatrixSelector,
+    NumberLiteral,
     Paren,
     Subquery,
     Unary,
     ValueType,
     VectorSelector,
+    children,
 )
 from backbeat.promql.typecheck import value_type
 
@@ -45,6 +48,24 @@ def sources(expr: Expr, around: tuple[Subquery, ...] = ()) -> Iterator[Source | 
                 yield from sources(part, around)
             if not parts:
                 yield None
+
+
+def computed_durations(expr: Expr) -> Iterator[tuple[DurationExpr, bool]]:
+    """Ranges, steps and offsets that are not plain numbers, and whether each may be negative."""
+    match expr:
+        case VectorSelector(offset=offset):
+            found = [(offset, True)]
+        case MatrixSelector(selector, range_):
+            found = [(range_, False), (selector.offset, True)]
+        case Subquery():
+            found = [(expr.offset, True), (expr.step, False), (expr.range, False)]
+        case _:
+            found = []
+    for duration, may_be_negative in found:
+        if duration is not None and not isinstance(duration, NumberLiteral):
+            yield duration, may_be_negative
+    for part in children(expr):
+        yield from computed_durations(part)
 
 
 def _operands(expr: Binary | Call) -> Sequence[Expr]:

@@ -6,7 +6,7 @@ In:  nodes of the tree, and the query's own range. Out: milliseconds, or BadQuer
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
@@ -138,6 +138,14 @@ class Timing(Struct):
                 break
             time = FixedTime(self.at_ms(subquery), time.offset_ms + self.offset_ms(subquery))
         return time
+
+    def check(self, durations: Iterable[tuple[DurationExpr, bool]]) -> None:
+        """Raise BadQuery where one makes no sense in this query; each with whether it may be negative."""
+        for duration, may_be_negative in durations:
+            if may_be_negative:
+                self._milliseconds(duration)
+            else:
+                self._positive(duration)
 
     def at_ms(self, node: VectorSelector | Subquery) -> int | None:
         match node.at:
