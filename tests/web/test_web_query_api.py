@@ -136,7 +136,12 @@ async def test_statistics_count_what_every_selector_reads() -> None:
         )
         found = answer.json()["data"]["stats"]["samples"]
         assert (found["seriesTouched"], found["samplesRead"]) == (2 * selectors, 2 * selectors)
+        assert "warnings" not in answer.json()
+    other = (await client(served).get("/api/v1/query", params={"query": "x", "stats": "1"})).json()
     querier.close()
+    assert "stats" in other["data"]
+    (warning,) = other["warnings"]
+    assert warning.startswith('value "1" for parameter "stats" is deprecated')
 
 
 async def test_a_query_whose_client_has_gone_stops() -> None:

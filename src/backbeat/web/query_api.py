@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
+from backbeat.model import gotext
 from backbeat.model.clock import Now
 from backbeat.model.labels import Labels
 from backbeat.model.results import Answer, BadQuery, Matrix, Querier, QueryCanceled, RawSamples, Scalar, Text
@@ -68,7 +69,7 @@ class QueryAPI:
         )
         answer, cut = limited(await answered(request, asked), limit)
         stats = _stats(params, answer, began)
-        return await _rendered(request, cut, at_ms, stats)
+        return await _rendered(request, _warned(params, cut), at_ms, stats)
 
     async def query_range(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -89,7 +90,7 @@ class QueryAPI:
         )
         answer, cut = limited(await answered(request, asked), limit)
         stats = _stats(params, answer, began)
-        return await _rendered(request, cut, None, stats, "" if anew else query)
+        return await _rendered(request, _warned(params, cut), None, stats, "" if anew else query)
 
     async def series(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -236,6 +237,18 @@ def unescape_label_name(name: str) -> str:
             return name
         text += chr(code) if piece[1] else piece[0].replace("__", "_")
     return text
+
+
+def _warned(params: Parameters, answer: Answer) -> Answer:
+    """Any `stats` gives statistics, as in Prometheus until its next major version."""
+    given = params.text("stats")
+    if given in ("", "true", "all"):
+        return answer
+    warning = (
+        f'value {gotext.quote(given)} for parameter "stats" is deprecated and will be rejected in the next '
+        'major release, use "true" or "all"'
+    )
+    return replace(answer, notes=replace(answer.notes, warnings=(*answer.notes.warnings, warning)))
 
 
 def _stats(params: Parameters, answer: Answer, began: float) -> bytes:
