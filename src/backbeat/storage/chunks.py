@@ -104,13 +104,19 @@ class OpenChunk:
         self.oldest = min(self.oldest, timestamp_ms)
         self.count = row + 1
 
-    def append_rows(self, times: Int64s, slots: Int32s | None, matrix: Float64s) -> None:
-        """Rows in order, all later than all before, and no more than there is room for; slots as above."""
+    def append_rows(self, times: Int64s, slots: Int32s | None, matrix: Float64s | list[Float64s]) -> None:
+        """Rows in order, all later than all before, and no more than there is room for; slots as above.
+
+        matrix: (times, slots), or a list of its rows
+        """
         if self.present is None and slots is not None and len(slots) < self.width:
             self._track_presence()
         rows, every = slice(self.count, self.count + len(times)), slice(0, self.width)
         self.times[rows] = times
-        self.values[rows, every if slots is None else slots] = matrix
+        if isinstance(matrix, list) and slots is None and self.width == self.values.shape[1]:
+            np.concatenate(matrix, out=self.values[rows].reshape(-1))
+        else:
+            self.values[rows, every if slots is None else slots] = matrix
         if self.present is not None:
             self.present[rows, every] = slots is None
             if slots is not None:

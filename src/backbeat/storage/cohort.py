@@ -117,8 +117,8 @@ class HeadCohort:
         else:
             chunk.put_row(timestamp_ms, _all_slots(layout) if slots is None else slots, values)
 
-    def append_rows(self, layout: Layout, times: Int64s, matrix: Float64s) -> None:
-        """Put rows in order of time; matrix: (times, columns)."""
+    def append_rows(self, layout: Layout, times: Int64s, matrix: Float64s | list[Float64s]) -> None:
+        """Put rows in order of time; matrix: (times, columns), or a list of its rows."""
         self._note_append(int(times[0]), int(times[-1]))
         at, count = 0, len(times)
         while at < count:

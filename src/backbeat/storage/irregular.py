@@ -29,12 +29,12 @@ _OLDEST_MS = -(2**62)
 
 
 class Rows(Struct, frozen=True):
-    """Rows of one cohort to be written. matrix: (times, columns)."""
+    """Rows of one cohort to be written. matrix: (times, columns), or a list of its rows."""
 
     cohort: HeadCohort
     layout: Layout
     times: Int64s
-    matrix: Float64s
+    matrix: Float64s | list[Float64s]
 
 
 def append_row(
@@ -222,7 +222,7 @@ def write(head: Head, all_rows: Sequence[Rows]) -> None:
     batch = []
     for rows in all_rows:
         number = head.number_layout(rows.cohort, rows.layout)
-        batch.append(records.rows_record(number, rows.times, rows.matrix))
+        batch.append(records.rows_record(number, rows.times, np.asarray(rows.matrix)))
     head.wal.append(b"".join(batch))
     for rows in all_rows:
         apply(head, rows)
@@ -238,7 +238,7 @@ def apply(head: Head, rows: Rows) -> None:
     ids = rows.layout.ids
     newest[ids] = np.maximum(newest[ids], rows.times[-1])
     head.note_rows(rows.layout, int(rows.times[0]), int(rows.times[-1]))
-    head.samples_stored += rows.matrix.size
+    head.samples_stored += len(rows.times) * len(ids)
     if cohort.irregular and cohort.is_sparse:
         # Its series come together no more: each finds a new home with its next sample.
         own = cohort.ids[: cohort.width]

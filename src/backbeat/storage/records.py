@@ -145,7 +145,7 @@ def read_delete(payload: memoryview) -> tuple[int, int, Keys]:
     return start_ms, end_ms, np.frombuffer(payload, np.uint64, offset=_DELETE.size)
 
 
-def scan(content: bytes) -> Iterator[Record | Damage]:
+def scan(content: bytes | memoryview) -> Iterator[Record | Damage]:
     """Every whole record of a file in order, and the bytes between that are none."""
     view, at, size = memoryview(content), 0, len(content)
     while at < size:
@@ -154,7 +154,7 @@ def scan(content: bytes) -> Iterator[Record | Damage]:
             yield record
             at += HEADER.size + len(record.payload) + (-len(record.payload) % 8)
             continue
-        end = _next_whole(content, view, at + 1)
+        end = _next_whole(view, at + 1)
         yield Damage(at, end, at_end=end == size)
         at = end
 
@@ -172,9 +172,10 @@ def _record_at(view: memoryview, at: int) -> Record | None:
     return Record(at, kind, payload)
 
 
-def _next_whole(content: bytes, view: memoryview, at: int) -> int:
-    while (at := content.find(MAGIC, at)) >= 0:
-        if _record_at(view, at) is not None:
-            return at
+def _next_whole(view: memoryview, begin: int) -> int:
+    rest, at = view[begin:].tobytes(), 0
+    while (at := rest.find(MAGIC, at)) >= 0:
+        if _record_at(view, begin + at) is not None:
+            return begin + at
         at += 1
-    return len(content)
+    return len(view)

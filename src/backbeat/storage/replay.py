@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 from msgspec import Struct, field
+from numpy.typing import NDArray
 
 from backbeat.model.arrays import Float64s, Int32s, Int64s
 from backbeat.storage import records
@@ -39,6 +40,9 @@ class ReplayReport(Struct):
     """places inside files whose bytes were no whole record"""
     unreadable_rows: int = 0
     """rows whose definitions were lost"""
+
+
+Bytes8 = NDArray[np.uint8]
 
 
 class _Batch(Struct):
@@ -77,11 +81,14 @@ def replay(directory: Path, head: Head, quarantine: Quarantine) -> ReplayReport:
         _restore_columns(head, own_columns)
     for layout, (number, own) in raw_layouts.items():
         _restore_layout(head, known, layout, number, own)
-    for segment, path in segments(directory):
+    files = segments(directory)
+    # One room for all of them: pages of memory that are new cost as much as reading the file.
+    room = np.empty(max((path.stat().st_size for _, path in files), default=0), np.uint8)
+    for segment, path in files:
         report.segments += 1
         head.wal.segment, current = segment, head.wal.segment
         skip_before = known.in_blocks_before(segment)
-        for record in _whole_records(path, quarantine, report):
+        for record in _whole_records(path, quarantine, report, room):
             if record.kind == Kind.ROWS:
                 _replay_rows(record, head, known, skip_before, report)
             elif record.kind == Kind.DELETE:
@@ -207,11 +214,17 @@ def _restore_batches(head: Head, known: _Known) -> None:
 
 
 def _restore_batch(head: Head, known: _Known, batch: _Batch) -> None:
-    times, rows = np.concatenate(batch.times), np.concatenate(batch.rows)
-    _restore_rows(head, known, batch.layout, times, rows.reshape(len(times), -1))
+    times = np.concatenate(batch.times)
+    if len(times) == len(batch.rows):
+        _restore_rows(head, known, batch.layout, times, batch.rows)
+    else:
+        rows = np.concatenate(batch.rows)
+        _restore_rows(head, known, batch.layout, times, rows.reshape(len(times), -1))
 
 
-def _restore_rows(head: Head, known: _Known, layout: Layout, times: Int64s, matrix: Float64s) -> None:
+def _restore_rows(
+    head: Head, known: _Known, layout: Layout, times: Int64s, matrix: Float64s | list[Float64s]
+) -> None:
     cohort = head.cohorts[known.cohort_of[layout.number]]
     if head.table.newest[layout.ids].max() < times[0]:
         apply(head, Rows(cohort, layout, times, matrix))
@@ -233,9 +246,14 @@ def judge_again(head: Head, layout: Layout, timestamp_ms: int, row: Float64s) ->
     return np.sort(accepted)
 
 
-def _whole_records(path: Path, quarantine: Quarantine, report: ReplayReport) -> list[Record]:
-    """The whole records of a file; what is damaged is reported, kept, and replaced by filler."""
-    content = path.read_bytes()
+def _whole_records(
+    path: Path, quarantine: Quarantine, report: ReplayReport, room: Bytes8 | None = None
+) -> list[Record]:
+    """The whole records of a file; what is damaged is reported, kept, and replaced by filler.
+
+    room: where the records are until the next file is read there
+    """
+    content = memoryview(path.read_bytes()) if room is None else _read_into(room, path)
     found: list[Record] = []
     for item in scan(content):
         if isinstance(item, Record):
@@ -247,9 +265,18 @@ def _whole_records(path: Path, quarantine: Quarantine, report: ReplayReport) -> 
             what += " (the file was cut there)"
         else:
             report.damages += 1
-        quarantine.keep(f"wal/{path.name}-{item.start}", content[item.start : item.end], what)
+        quarantine.keep(f"wal/{path.name}-{item.start}", content[item.start : item.end].tobytes(), what)
         _replace_damage(path, item)
     return found
+
+
+def _read_into(room: Bytes8, path: Path) -> memoryview:
+    """The content of a file that fits in. Raises OSError."""
+    view, size = room.data, 0
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(view[size:]):
+            size += count
+    return view[:size]
 
 
 def _replace_damage(path: Path, damage: Damage) -> None:
