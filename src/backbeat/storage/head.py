@@ -33,6 +33,8 @@ from backbeat.storage.wal import WriteAheadLog
 from backbeat.storage.written import Written
 
 _MATCHES_BYTES = 64 << 20
+_MANY = 64
+"""series that are looked up sooner among all labels than one by one"""
 
 
 class Older(Protocol):
@@ -111,6 +113,8 @@ class Head:
     def columns(self, cohort: HeadCohort, series: Sequence[Labels]) -> Int32s:
         """Columns of the series in the cohort; new ones are made and logged with the next row."""
         with self.lock:
+            if len(series) > _MANY:
+                self.table.read_labels()
             found = np.empty(len(series), np.int32)
             fresh: dict[Labels, int] = {}
             for place, labels in enumerate(series):
@@ -127,7 +131,7 @@ class Head:
             return found
 
     def _column(self, cohort: HeadCohort, labels: Labels) -> int:
-        number = self.table.by_labels.get(labels)
+        number = self.table.number_of(labels)
         if number is None:
             return -1
         if self.table.place_cohort[number] == cohort.number:
@@ -143,16 +147,13 @@ class Head:
         for number, column in zip(numbers, cohort.add_columns(numbers, first), strict=True):
             self._note_place(cohort, number, column)
 
-    def place_new(self, cohort: HeadCohort, columns: records.Columns) -> bool:
-        """As `place`, for series that are all new; False, and nothing done, if some is known."""
+    def place_new(self, cohort: HeadCohort, columns: records.Columns) -> None:
+        """As `place`, for series that are all new, as the caller knows."""
         numbers = self.table.add_all(columns)
-        if numbers is None:
-            return False
         own = cohort.add_columns(numbers.tolist(), columns.first)
         self.table.place_cohort[numbers], self.table.place_column[numbers] = cohort.number, own
         if cohort.irregular:
             self.table.home_cohort[numbers], self.table.home_column[numbers] = cohort.number, own
-        return True
 
     def layout(self, cohort: HeadCohort, columns: Int32s) -> Layout:
         """The layout of a row with these columns."""

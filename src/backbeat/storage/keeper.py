@@ -65,6 +65,7 @@ class Keeper:
             self._synced_at = now_ms
             self._head.wal.sync()
         self._head.wal.recover()
+        self._head.table.read_labels()
         with self.lock:
             compress_full_chunks(self._head)
             if abs(now_ms - self._checked_at) < _CHECK_EVERY_MS:

@@ -25,6 +25,7 @@ _CHECKED = struct.Struct("<II")
 _COLUMNS = struct.Struct("<IIII")
 _LAYOUT = struct.Struct("<II")
 _ROWS = struct.Struct("<II")
+_FIRST_ROW = struct.Struct("<IIq")
 _DELETE = struct.Struct("<qq")
 _MAX_PAYLOAD = 1 << 30
 
@@ -138,6 +139,16 @@ def read_rows(payload: memoryview) -> tuple[int, Int64s, Float64s]:
     layout, count = _ROWS.unpack_from(payload)
     times = np.frombuffer(payload, np.int64, count, _ROWS.size)
     return layout, times, np.frombuffer(payload, np.float64, offset=_ROWS.size + 8 * count)
+
+
+def read_row_head(payload: memoryview) -> tuple[int, int, int]:
+    """(layout, how many rows, time of the first)."""
+    return _FIRST_ROW.unpack_from(payload)
+
+
+def read_row_values(payload: memoryview) -> Float64s:
+    """The values of a record with one row."""
+    return np.frombuffer(payload, np.float64, offset=_FIRST_ROW.size)
 
 
 def read_delete(payload: memoryview) -> tuple[int, int, Keys]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,9 @@ class _Batch(Struct):
     """Rows of one cohort that are put into memory at once: of one layout, each later than the one before."""
 
     layout: Layout
-    times: list[Int64s] = field(default_factory=list)
-    rows: list[Float64s] = field(default_factory=list)
+    times: list[int]
+    rows: list[Float64s]
+    """each of one or more times"""
 
 
 class _Known(Struct):
@@ -77,8 +79,11 @@ def replay(directory: Path, head: Head, quarantine: Quarantine) -> ReplayReport:
     for path in definition_files(directory):
         for record in _whole_records(path, quarantine, report):
             _read_definition(record, head, known, columns, raw_layouts)
-    for _, own_columns in sorted(columns.items()):
-        _restore_columns(head, own_columns)
+    defined = [own for _, own in sorted(columns.items())]
+    shared = _cohorts_with_shared_series(defined)
+    # These first, for they look series up: the others are told apart by their keys alone.
+    for own_columns in sorted(defined, key=lambda own: own.cohort not in shared):
+        _restore_columns(head, own_columns, all_new=own_columns.cohort not in shared)
     for layout, (number, own) in raw_layouts.items():
         _restore_layout(head, known, layout, number, own)
     files = segments(directory)
@@ -137,14 +142,27 @@ def _read_definition(
         known.cuts.append((segment, through_ms))
 
 
-def _restore_columns(head: Head, columns: records.Columns) -> None:
+def _cohorts_with_shared_series(columns: Sequence[records.Columns]) -> set[int]:
+    """Numbers of the cohorts with a series that is defined more than once."""
+    if not columns:
+        return set()
+    keys = np.concatenate([each.keys for each in columns])
+    everyone = np.sort(keys)
+    again = np.unique(everyone[1:][everyone[1:] == everyone[:-1]])
+    cohorts = np.repeat([each.cohort for each in columns], [len(each.keys) for each in columns])
+    return set(cohorts[np.isin(keys, again)].tolist())
+
+
+def _restore_columns(head: Head, columns: records.Columns, *, all_new: bool) -> None:
     number, first = columns.cohort, columns.first
     cohort = head.cohorts.get(number)
     if cohort is None:
         log.error("the log defines columns of cohort %d, whose own definition was lost", number)
         cohort = head.restore_cohort(number, f"recovered/{number}", irregular=True)
     if first >= cohort.width:
-        if not head.place_new(cohort, columns):
+        if all_new:
+            head.place_new(cohort, columns)
+        else:
             head.place(cohort, columns.labels(), columns.keys, first)
         return
     for place, labels in enumerate(columns.labels()):
@@ -167,7 +185,24 @@ def _restore_layout(head: Head, known: _Known, layout: int, number: int, columns
     known.cohort_of[layout] = number
 
 
+def _continue_batch(record: Record, known: _Known, skip_before: int, report: ReplayReport) -> bool:
+    """Take the row if it is the next one of its cohort's batch, as nearly all are."""
+    number, count, at = records.read_row_head(record.payload)
+    batch = known.batches.get(known.cohort_of.get(number, -1))
+    if batch is None or count != 1 or at <= batch.times[-1] or at < skip_before:
+        return False
+    if known.layouts.get(number) is not batch.layout:
+        return False
+    row = records.read_row_values(record.payload)
+    batch.times.append(at)
+    batch.rows.append(row)
+    report.samples += len(row)
+    return True
+
+
 def _replay_rows(record: Record, head: Head, known: _Known, skip_before: int, report: ReplayReport) -> None:
+    if _continue_batch(record, known, skip_before, report):
+        return
     number, times, flat = records.read_rows(record.payload)
     # Where a power cut took its definition, another layout with this number would be taken for it.
     head.next_layout = max(head.next_layout, number + 1)
@@ -177,8 +212,8 @@ def _replay_rows(record: Record, head: Head, known: _Known, skip_before: int, re
     layout = known.layouts.get(number)
     if layout is not None and first >= skip_before:
         batch = known.batches.get(known.cohort_of[number])
-        if batch is not None and batch.layout is layout and first > int(batch.times[-1][-1]):
-            batch.times.append(times)
+        if batch is not None and batch.layout is layout and first > batch.times[-1]:
+            batch.times += times.tolist()
             batch.rows.append(flat)
             report.samples += len(flat)
             return
@@ -203,7 +238,7 @@ def _replay_rows(record: Record, head: Head, known: _Known, skip_before: int, re
     cohort_number = known.cohort_of[layout.number]
     if (before := known.batches.pop(cohort_number, None)) is not None:
         _restore_batch(head, known, before)
-    known.batches[cohort_number] = _Batch(layout, [times], [matrix.ravel()])
+    known.batches[cohort_number] = _Batch(layout, times.tolist(), [matrix.ravel()])
 
 
 def _restore_batches(head: Head, known: _Known) -> None:
@@ -214,7 +249,7 @@ def _restore_batches(head: Head, known: _Known) -> None:
 
 
 def _restore_batch(head: Head, known: _Known, batch: _Batch) -> None:
-    times = np.concatenate(batch.times)
+    times = np.array(batch.times, np.int64)
     if len(times) == len(batch.rows):
         _restore_rows(head, known, batch.layout, times, batch.rows)
     else:

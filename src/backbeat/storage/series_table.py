@@ -3,7 +3,8 @@
 A series' number (`id`) is an index into the arrays here and is reused after the series was retired, so it
 never leaves memory; on disk a series is its labels, between arrays it is its key.
 Postings are sorted int32 arrays of ids per (label, value). Changes happen under the head's lock; `match`
-runs without it, on copies, and starts over when series were retired meanwhile.
+runs without it, on copies, and starts over when series were retired meanwhile. What a start reads from the
+log gets labels and postings later, with the first question or the first upkeep: a server is ready sooner.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from threading import Lock
 
 import numpy as np
 from msgspec.structs import replace
@@ -30,11 +32,11 @@ class SeriesTable:
     """Numbered series with an inverted index."""
 
     def __init__(self) -> None:
-        self.labels: list[Labels | None] = []
+        self._labels: list[Labels | None] = []
         self.generation = 0
         """changes with every new or retired series"""
         self.retirements = 0
-        self.by_labels: dict[Labels, int] = {}
+        self._by_labels: dict[Labels, int] = {}
         self.keys: Keys = np.empty(1024, np.uint64)
         self.newest: Int64s = np.empty(1024, np.int64)
         """time of the newest sample that this process knows of; blocks may hold newer ones"""
@@ -46,12 +48,62 @@ class SeriesTable:
         """the cohort that takes this series' samples with times of their own; -1: none yet"""
         self.home_column: Int32s = np.empty(1024, np.int32)
         self.more_places: dict[int, list[tuple[int, int]]] = {}
-        self._postings: dict[str, dict[str, array[int]]] = {}
+        self._known_postings: dict[str, dict[str, array[int]]] = {}
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self._free: list[int] = []
+        self._unread: list[tuple[Int32s, Columns]] = []
+        """numbers of series whose labels nobody wanted to know yet"""
+        self._unread_count = 0
+        self._unread_index: tuple[int, Keys, Int32s] | None = None
+        self._reading = Lock()
 
     def __len__(self) -> int:
-        return len(self.by_labels)
+        return len(self._by_labels) + self._unread_count
+
+    @property
+    def labels(self) -> list[Labels | None]:
+        """(series,) by number; None: retired"""
+        self.read_labels()
+        return self._labels
+
+    @property
+    def by_labels(self) -> dict[Labels, int]:
+        self.read_labels()
+        return self._by_labels
+
+    @property
+    def _postings(self) -> dict[str, dict[str, array[int]]]:
+        self.read_labels()
+        return self._known_postings
+
+    def number_of(self, labels: Labels) -> int | None:
+        """The number of the series, if it is known, without reading the labels of others."""
+        unread = self._unread
+        number = self._by_labels.get(labels)
+        if number is None and unread:
+            keys, numbers = self._unread_keys(unread)
+            place = int(find_sorted(keys, np.array([key_of(labels)], np.uint64))[0])
+            number = None if place < 0 else int(numbers[place])
+        return number
+
+    def _unread_keys(self, unread: Sequence[tuple[Int32s, Columns]]) -> tuple[Keys, Int32s]:
+        """Of unread series, sorted, and the numbers of these."""
+        index = self._unread_index
+        if index is None or index[0] != len(unread):
+            numbers = np.concatenate([numbers for numbers, _ in unread])
+            order = np.argsort(self.keys[numbers])
+            index = self._unread_index = len(unread), self.keys[numbers][order], numbers[order]
+        return index[1:]
+
+    def read_labels(self) -> None:
+        """Make the labels and postings of all series of `add_all`; any thread may, and others wait for it."""
+        if not self._unread:
+            return
+        with self._reading:
+            for numbers, columns in self._unread:
+                self._read(numbers, columns)
+                self._unread_count -= len(numbers)
+            self._unread, self._unread_index = [], None
 
     def add(self, labels: Labels, key: int | None = None) -> int:
         """The number of the series, given now if it is new; key: where it is known."""
@@ -77,33 +129,37 @@ class SeriesTable:
         self.generation += 1
         return number
 
-    def add_all(self, columns: Columns) -> Int32s | None:
-        """The numbers of series that are all new, added at once; None, and nothing done, if some is known."""
-        if self._free:
-            return None
-        shared = [self._pairs.setdefault(pair, pair) for pair in columns.pairs]
-        series = replace(columns, pairs=shared).labels()
-        first, count = len(self.labels), len(series)
-        fresh = dict(zip(series, range(first, first + count), strict=True))
-        if len(fresh) < count or not self.by_labels.keys().isdisjoint(fresh):
-            return None
+    def add_all(self, columns: Columns) -> Int32s:
+        """The numbers of series that are all new, as the caller knows; their labels are read when needed.
+
+        Before any other thread is here, and before any series was retired.
+        """
+        first, count = len(self._labels), len(columns.keys)
         while first + count > len(self.keys):
             self._grow()
         numbers = np.arange(first, first + count, dtype=np.int32)
-        self.labels += series
-        self.by_labels |= fresh
+        self._labels += [None] * count
         self.keys[numbers] = columns.keys
         self.newest[numbers], self.blocks_asked[numbers] = NEVER, False
         for places in (self.place_cohort, self.place_column, self.home_cohort, self.home_column):
             places[numbers] = -1
+        self._unread.append((numbers, columns))
+        self._unread_count += count
+        self.generation += 1
+        return numbers
+
+    def _read(self, numbers: Int32s, columns: Columns) -> None:
+        shared = [self._pairs.setdefault(pair, pair) for pair in columns.pairs]
+        series = replace(columns, pairs=shared).labels()
+        first, count = int(numbers[0]), len(numbers)
+        self._labels[first : first + count] = series
+        self._by_labels.update(zip(series, range(first, first + count), strict=True))
         order = np.argsort(columns.refs, kind="stable")
         members = np.repeat(numbers, columns.sizes)[order].tobytes()
         ends = (4 * np.cumsum(np.bincount(columns.refs, minlength=len(shared)))).tolist()
         for (name, value), begin, end in zip(shared, [0, *ends], ends, strict=False):
-            postings = self._postings.setdefault(name, {}).setdefault(value, array("i"))
+            postings = self._known_postings.setdefault(name, {}).setdefault(value, array("i"))
             postings.frombytes(members[begin:end])
-        self.generation += 1
-        return numbers
 
     def add_place(self, number: int, cohort: int, column: int) -> None:
         """Note that the series is this column of that cohort."""
