@@ -201,6 +201,37 @@ def test_dragging_zooms_every_panel_and_the_back_button_undoes(demo: Demo, page:
     expect(page).to_have_url(re.compile(r"/\?range=15m$"))
 
 
+def test_a_chart_is_read_and_zoomed_by_keyboard(demo: Demo, page: Page) -> None:
+    page.goto("/?range=15m")
+    panel = page.locator("[data-testid=panel-traffic][data-state=data]")
+    panel.get_by_role("group", name=re.compile("^Requests: ")).focus()
+    expect(panel.locator("header time")).to_have_count(0)
+    page.keyboard.press("ArrowLeft")
+    expect(panel.locator("header time")).to_have_count(1)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/?from=*")
+    began, ended = window_of(page)
+    assert 225 <= ended - began <= 450, "around the newest point, a quarter of the range to each side"
+
+
+def test_the_wall_and_the_clock_of_the_world_are_a_key_away(demo: Demo, page: Page) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto("/?range=15m")
+    frame = page.get_by_role("navigation", name="Pages").first
+    expect(frame).to_be_visible()
+    page.keyboard.press("k")
+    expect(frame).to_have_count(0)
+    page.reload()
+    page.wait_for_selector("h1")
+    expect(frame).to_have_count(0)
+    page.keyboard.press("k")
+    expect(frame).to_be_visible()
+    page.keyboard.press("u")
+    expect(page.get_by_role("button", name="Last 15 minutes UTC")).to_be_visible()
+    page.keyboard.press("u")
+    expect(page.get_by_role("button", name="Last 15 minutes", exact=True)).to_be_visible()
+
+
 def test_search_and_keys_lead_everywhere(demo: Demo, page: Page) -> None:
     page.goto("/?range=15m")
     page.wait_for_selector("h1")
@@ -255,6 +286,11 @@ def test_a_panel_is_copied_as_a_table_and_as_its_query(demo: Demo, page: Page) -
         page.wait_for_function(
             "async begins => (await navigator.clipboard.readText()).startsWith(begins)", arg=begins
         )
+    panel.get_by_role("button", name="Requests: more").click()
+    panel.get_by_role("menuitem", name="Copy as picture").click()
+    page.wait_for_function(
+        "async () => (await navigator.clipboard.read()).some((one) => one.types.includes('image/png'))"
+    )
 
 
 def test_without_the_stream_the_page_asks_and_says_so_until_it_is_back(demo: Demo, page: Page) -> None:
