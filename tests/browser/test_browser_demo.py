@@ -214,6 +214,39 @@ def test_a_chart_is_read_and_zoomed_by_keyboard(demo: Demo, page: Page) -> None:
     assert 225 <= ended - began <= 450, "around the newest point, a quarter of the range to each side"
 
 
+def test_a_finger_zooms_sideways_and_scrolls_down(demo: Demo, browser: Browser) -> None:
+    width, height = SIZES["phone"]
+    view = {"width": width, "height": height}
+    base = demo.addresses["Dashboard"]
+    with opened(browser, viewport=view, base_url=base, has_touch=True, is_mobile=True) as page:
+        page.goto("/?range=15m")
+        chart = page.locator("[data-testid=panel-traffic][data-state=data] .u-over")
+        chart.evaluate("one => one.scrollIntoView({ block: 'center' })")
+        expect(page.locator("main [aria-busy=true]")).to_have_count(0)
+        box = chart.bounding_box()
+        assert box is not None
+        finger = page.context.new_cdp_session(page)
+
+        def draw(points: list[tuple[float, float]]) -> None:
+            (first, *others) = [{"x": box["x"] + x, "y": box["y"] + y} for x, y in points]
+            finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [first]})
+            for point in others:
+                finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+            finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+        before = page.evaluate("scrollY")
+        draw([(20, 90), (20, 70), (20, 40), (20, 5)])
+        page.wait_for_function("before => scrollY > before + 20", arg=before)
+        assert "from=" not in page.url
+        chart.evaluate("one => one.scrollIntoView({ block: 'center' })")
+        box = chart.bounding_box()
+        assert box is not None
+        draw([(box["width"] * part, 40) for part in (0.3, 0.35, 0.45, 0.55, 0.6)])
+        page.wait_for_url("**/?from=*")
+        began, ended = window_of(page)
+        assert 200 <= ended - began <= 340, "a drag over 30 % of 15 minutes"
+
+
 def test_the_wall_and_the_clock_of_the_world_are_a_key_away(demo: Demo, page: Page) -> None:
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto("/?range=15m")
