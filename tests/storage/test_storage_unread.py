@@ -89,3 +89,15 @@ def test_all_who_ask_first_get_the_whole_answer(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
         assert set(threads.map(ask, range(4))) == {(20, 20 * COUNT, 20 * COUNT)}
     storage.close()
+
+
+def test_a_forgotten_series_that_is_asked_for_twice_at_once_has_one_column(tmp_path: Path) -> None:
+    storage = opened(tmp_path)
+    cohort = storage.cohort("a")
+    before = cohort.columns(SERIES[:3]).tolist()
+    cohort.append(1000, np.array(before[:1], np.int32), np.zeros(1))
+    storage.flush()
+    assert storage.health().series == 0
+    assert cohort.columns([SERIES[0], SERIES[1], SERIES[0]]).tolist() == [before[0], before[1], before[0]]
+    assert storage.health().series == 2
+    storage.close()

@@ -33,8 +33,6 @@ from backbeat.storage.wal import WriteAheadLog
 from backbeat.storage.written import Written
 
 _MATCHES_BYTES = 64 << 20
-_MANY = 64
-"""series that are looked up sooner among all labels than one by one"""
 
 
 class Older(Protocol):
@@ -113,14 +111,16 @@ class Head:
     def columns(self, cohort: HeadCohort, series: Sequence[Labels]) -> Int32s:
         """Columns of the series in the cohort; new ones are made and logged with the next row."""
         with self.lock:
-            if len(series) > _MANY:
-                self.table.read_labels()
             found = np.empty(len(series), np.int32)
             fresh: dict[Labels, int] = {}
-            for place, labels in enumerate(series):
-                column = self._column(cohort, labels)
+            woken: dict[Labels, int] = {}
+            for place, (labels, number) in enumerate(zip(series, self.table.numbers_of(series), strict=True)):
+                column = self._column(cohort, number)
+                if column < 0 and woken:
+                    column = woken.get(labels, -1)
                 if column < 0 and (column := cohort.dormant_column(labels)) >= 0:
                     self._wake(cohort, column)
+                    woken[labels] = column
                 if column < 0:
                     column = cohort.width + fresh.setdefault(labels, len(fresh))
                 found[place] = column
@@ -130,9 +130,8 @@ class Head:
                 self.place(cohort, list(fresh), keys)
             return found
 
-    def _column(self, cohort: HeadCohort, labels: Labels) -> int:
-        number = self.table.number_of(labels)
-        if number is None:
+    def _column(self, cohort: HeadCohort, number: int) -> int:
+        if number < 0:
             return -1
         if self.table.place_cohort[number] == cohort.number:
             return int(self.table.place_column[number])

@@ -76,15 +76,19 @@ class SeriesTable:
         self.read_labels()
         return self._known_postings
 
-    def number_of(self, labels: Labels) -> int | None:
-        """The number of the series, if it is known, without reading the labels of others."""
+    def numbers_of(self, series: Sequence[Labels]) -> list[int]:
+        """The numbers of series, -1 for those that are not known, without reading the labels of others."""
         unread = self._unread
-        number = self._by_labels.get(labels)
-        if number is None and unread:
-            keys, numbers = self._unread_keys(unread)
-            place = int(find_sorted(keys, np.array([key_of(labels)], np.uint64))[0])
-            number = None if place < 0 else int(numbers[place])
-        return number
+        known = self._by_labels.get
+        numbers = [known(labels, -1) for labels in series]
+        if unread and -1 in numbers:
+            keys, unread_numbers = self._unread_keys(unread)
+            asked = [place for place, number in enumerate(numbers) if number < 0]
+            wanted: Keys = np.array([key_of(series[place]) for place in asked], np.uint64)
+            for place, found in zip(asked, find_sorted(keys, wanted).tolist(), strict=True):
+                if found >= 0:
+                    numbers[place] = int(unread_numbers[found])
+        return numbers
 
     def _unread_keys(self, unread: Sequence[tuple[Int32s, Columns]]) -> tuple[Keys, Int32s]:
         """Of unread series, sorted, and the numbers of these."""
