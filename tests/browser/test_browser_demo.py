@@ -204,10 +204,15 @@ def test_dragging_zooms_every_panel_and_the_back_button_undoes(demo: Demo, page:
 def test_a_chart_is_read_and_zoomed_by_keyboard(demo: Demo, page: Page) -> None:
     page.goto("/?range=15m")
     panel = page.locator("[data-testid=panel-traffic][data-state=data]")
+    expect(panel.locator(".u-over")).to_have_count(1)  # until it is drawn, nothing is there to be read
     panel.get_by_role("group", name=re.compile("^Requests: ")).focus()
     expect(panel.locator("header time")).to_have_count(0)
-    page.keyboard.press("ArrowLeft")
-    expect(panel.locator("header time")).to_have_count(1)
+
+    def is_read() -> bool:
+        page.keyboard.press("ArrowLeft")
+        return panel.locator("header time").count() == 1
+
+    until("the time of a point, by a key", is_read)
     page.keyboard.press("Enter")
     page.wait_for_url("**/?from=*")
     began, ended = window_of(page)
