@@ -276,11 +276,19 @@ def test_search_and_keys_lead_everywhere(demo: Demo, page: Page) -> None:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys").get_by_text("zoom out")).to_be_visible()
     page.keyboard.press("Escape")
-    page.keyboard.press("/")
-    expect(page.get_by_role("combobox", name="Search")).to_be_focused()
-    page.keyboard.type("http_requests_to")
+    expect(page.get_by_role("dialog", name="Keys")).to_have_count(0)
+
+    def is_searching() -> bool:
+        focused = "document.activeElement.getAttribute('role') === 'combobox'"
+        if not page.evaluate(focused):
+            page.keyboard.press("/")
+        return bool(page.evaluate(focused))
+
+    until("the search, by a key", is_searching)
+    search = page.get_by_role("combobox", name="Search")
+    search.fill("http_requests_to")
     page.get_by_role("option", name="http_requests_total").wait_for()
-    page.get_by_role("combobox", name="Search").fill("respo")
+    search.fill("respo")
     expect(page.locator("#places [aria-selected=true]")).to_contain_text("Response time")
     page.keyboard.press("Enter")
     page.wait_for_url("**/signal/response_time")
