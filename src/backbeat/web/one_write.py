@@ -67,4 +67,5 @@ class OneWriteProtocol(HttpToolsProtocol):
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             await app(scope, receive, Answering(cycle))
 
+        # Uvicorn types an application by the protocols of asgiref, which Starlette's are not.
         super()._start_asgi_task(cycle, answer)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ Numbers are strings in Go's shortest form (`1`, `0.25`, `+Inf`), times are secon
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import orjson
@@ -78,29 +78,15 @@ def _time_prefixes(times: Int64s) -> list[bytes]:
     return [BETWEEN + text + b',"' for text in value_texts(times / 1000)]
 
 
-_MOST_GRIDS = 64
-_grids: dict[tuple[int, int, int], tuple[int, list[bytes]]] = {}
-"""by step, place of the first in it, and count: the first of the steps, and their prefixes"""
+# The panels of a dashboard have the same steps; of those that go on, `continued` writes the new ones alone.
+@lru_cache(maxsize=64)
+def _prefixes_of(times: bytes) -> list[bytes]:
+    return _time_prefixes(np.frombuffer(times, np.int64))
 
 
 def _step_prefixes(steps: Int64s) -> list[bytes]:
-    """The same for the steps of a query, which all panels of a dashboard have, nearly so the next time."""
-    count = len(steps)
-    step_ms = steps.item(1) - steps.item(0) if count > 1 else 0
-    if step_ms <= 0 or (steps[1:] - steps[:-1] != step_ms).any():
-        return _time_prefixes(steps)
-    start_ms = steps.item(0)
-    key = (step_ms, start_ms % step_ms, count)
-    known_ms, known = _grids.get(key, (start_ms, []))
-    later = (start_ms - known_ms) // step_ms
-    if known and later == 0:
-        return known
-    kept = known[later:] if later > 0 else []
-    prefixes = kept + _time_prefixes(steps[len(kept) :])
-    if len(_grids) >= _MOST_GRIDS:
-        _grids.clear()
-    _grids[key] = (start_ms, prefixes)
-    return prefixes
+    """The same for the steps of a query."""
+    return _prefixes_of(steps.tobytes())
 
 
 def _metric(labels: Labels) -> bytes:

@@ -59,15 +59,6 @@ class Columns(Struct, frozen=True):
             and len(self.values) == len(self.rows) * len(self.times)
         )
 
-    @property
-    def samples(self) -> int:
-        """How many belong to the series."""
-        if self.falls is None:
-            return len(self.values)
-        if len(self.starts) == 2:
-            return len(self.rows) * len(self.times)
-        return int(np.diff(self.starts)[self.groups].sum())
-
     def compact(self) -> Columns:
         """The same with nothing between the series."""
         if self.falls is None:
