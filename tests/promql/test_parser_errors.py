@@ -143,12 +143,31 @@ def test_the_line_and_a_caret_follow() -> None:
     )
 
 
-def test_an_unknown_function_names_the_nearest() -> None:
+@pytest.mark.parametrize(
+    ("query", "message", "meant"),
+    [
+        ("1 + rat(foo[5m])", '1:5: parse error: unknown function with name "rat"', "rate"),
+        ("summ(x)", '1:1: parse error: unknown function with name "summ"', "sum"),
+        ("topq(3, x)", '1:1: parse error: unknown function with name "topq"', "topk"),
+        ("mean(x)", '1:1: parse error: unknown function with name "mean"', "avg"),
+        ("summ by (job) (x)", "1:6: parse error: unexpected <by>", "sum"),
+        ("1 + sun without (job) (x)", "1:9: parse error: unexpected <without>", "sum"),
+        ("max(averge by (job) (x))", "1:12: parse error: unexpected <by> in aggregation", "avg"),
+    ],
+)
+def test_an_unknown_function_or_aggregation_names_the_nearest(query: str, message: str, meant: str) -> None:
     with pytest.raises(BadQuery) as caught:
-        parse("1 + rat(foo[5m])")
+        parse(query)
     lines = str(caught.value).split("\n")
-    assert lines[0] == '1:5: parse error: unknown function with name "rat"'
-    assert lines[-1] == "did you mean rate()?"
+    assert lines[0] == message
+    assert lines[-1] == f"did you mean {meant}()?"
+
+
+@pytest.mark.parametrize("query", ["checkout_latency(x)", "up by (job)", "rate by (job) (x)"])
+def test_nothing_is_suggested_where_no_name_is_near(query: str) -> None:
+    with pytest.raises(BadQuery) as caught:
+        parse(query)
+    assert "did you mean" not in str(caught.value)
 
 
 def test_a_long_line_is_cut_around_the_place() -> None:

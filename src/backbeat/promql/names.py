@@ -15,5 +15,5 @@ def is_label_name(name: str) -> bool:
 
 def nearest(wrong: str, right: Iterable[str]) -> str:
     """The most similar of the right names; empty where none is near."""
-    found = get_close_matches(wrong[:80].lower(), list(right), n=1, cutoff=0.7)
+    found = get_close_matches(wrong[:80].lower(), list(right), n=1, cutoff=0.65)
     return found[0] if found else ""

@@ -6,6 +6,7 @@ A Pratt parser: `_expression(power)` reads a prefix and then every operator that
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from msgspec.structs import replace
@@ -43,6 +44,8 @@ _LONGEST_CACHED = 2048
 _LEVELS = ("or", "and unless", "== != <= < >= > </ >/", "+ -", "* / % atan2", "^")
 _POWER = {op: power for power, level in enumerate(_LEVELS, start=1) for op in level.split()}
 _SIGN_POWER = _POWER["*"]
+_ELSEWHERE = {"average": "avg", "mean": "avg", "percentile": "quantile", "variance": "stdvar"}
+"""aggregations by what other languages call them"""
 _WITH_PARAMETER = frozenset(("topk", "bottomk", "count_values", "quantile", "limitk", "limit_ratio"))
 
 
@@ -72,6 +75,11 @@ def _check_size(text: str) -> None:
     size = len(text) if len(text) > MAX_QUERY_BYTES else len(text.encode("utf-8", "replace"))
     if size > MAX_QUERY_BYTES:
         raise BadQuery(f"query has {size} bytes, expected at most {MAX_QUERY_BYTES}; use recording rules")
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    close = _ELSEWHERE.get(name.lower()) or nearest(name, known)
+    return f"did you mean {close}()?" if close else ""
 
 
 class _Parser:
@@ -214,6 +222,8 @@ class _Parser:
                 return self._aggregate(token)
         elif follows == "(" and (token.kind == IDENTIFIER or token.kind in lexer.PREPROCESSORS):
             return self._call(token)
+        elif follows in ("by", "without"):
+            raise tokens.unexpected(hint=_did_you_mean(token.text, lexer.AGGREGATORS))
         return vector_selector(self._tokens, token)
 
     def _paren(self, opening: Token) -> Expr:
@@ -235,8 +245,7 @@ class _Parser:
     def _call(self, name: Token) -> Expr:
         arguments = self._arguments()
         if name.text not in SIGNATURES:
-            close = nearest(name.text, SIGNATURES)
-            hint = f"did you mean {close}()?" if close else ""
+            hint = _did_you_mean(name.text, SIGNATURES.keys() | lexer.AGGREGATORS)
             raise self._tokens.mistake(name.start, f'unknown function with name "{name.text}"', hint)
         return Call(name.text, arguments, Span(name.start, self._tokens.last_end))
 

@@ -82,7 +82,7 @@ class TokenReader:
     def mistake(self, start: int, message: str, hint: str = "") -> BadQuery:
         return bad_query(self.text, start, message, hint)
 
-    def unexpected(self, context: str = "", expected: str = "") -> BadQuery:
+    def unexpected(self, context: str = "", expected: str = "", hint: str = "") -> BadQuery:
         """Complain about the token that comes next."""
         token = self.peek()
         if not context and self._contexts:
@@ -90,7 +90,7 @@ class TokenReader:
         message = f"unexpected {token.describe()}"
         message += f" in {context}" if context else ""
         message += f", expected {expected}" if expected else ""
-        return self.mistake(token.start, message)
+        return self.mistake(token.start, message, hint)
 
     def number(self) -> NumberLiteral:
         """Take a NUMBER or a DURATION; durations are seconds."""
