@@ -102,6 +102,23 @@ def test_variance(vector: tuple[Groups, np.ndarray, np.ndarray]) -> None:
 
 @pytest.mark.parametrize("largest", [True, False])
 @settings(max_examples=80, deadline=None)
+@given(vector=vectors(), k=st.integers(1, 4))
+def test_the_best(largest: bool, vector: tuple[Groups, np.ndarray, np.ndarray], k: int) -> None:
+    groups, values, present = vector
+    places = aggregates.ranks(groups, values, present, largest=largest)
+    found = aggregates.best(groups, values, present, k, largest=largest)
+    for row, group in enumerate(groups.codes):
+        own = groups.codes == group
+        chosen = (places < k) & present & own[:, np.newaxis]
+        equals = (values == values[row]) & chosen
+        expected = own.sum() <= k or bool((chosen[row] | (present[row] & equals.any(axis=0))).any())
+        assert found[row] or not expected
+        if not np.isnan(values).any() and present.all():
+            assert found[row] == expected
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@settings(max_examples=80, deadline=None)
 @given(vector=vectors())
 def test_ranks(largest: bool, vector: tuple[Groups, np.ndarray, np.ndarray]) -> None:
     groups, values, present = vector

@@ -26,6 +26,7 @@ from backbeat.promql.kernels import aggregates
 from backbeat.promql.kernels.aggregates import Groups
 from backbeat.promql.kernels.presence import everywhere, is_everywhere
 from backbeat.promql.label_hash import sample_offset
+from backbeat.promql.label_lists import label_order
 from backbeat.promql.names import is_label_name
 from backbeat.promql.range_functions import RANGE_FUNCTIONS
 from backbeat.promql.slicing import fits_at_once, over_time
@@ -43,6 +44,8 @@ _SIMPLE: Mapping[str, Kernel] = {
     "stdvar": aggregates.variances,
     "sum": aggregates.sums,
 }
+_FEW = 50
+"""series of a group that are sooner put in order than sifted"""
 _MAX_INT64, _MIN_INT64 = 9.223372036854775807e18, -9.223372036854775808e18
 
 
@@ -165,7 +168,10 @@ def _check_quantiles(ev: Evaluation, node: Aggregate, q: Float64s) -> None:
 
 
 def _some(ev: Evaluation, node: Aggregate, vector: Vector, k: Float64s) -> Vector:
-    """topk, bottomk and limitk: the best, or the first, k series of each group and step."""
+    """topk, bottomk and limitk: the best, or the first, k series of each group and step.
+
+    Of equals, and for limitk, the first by its labels: a line does not jump from one to another.
+    """
     if float(k.max()) < 1:
         return empty_vector(len(k))
     if np.isnan(k).any():
@@ -174,9 +180,9 @@ def _some(ev: Evaluation, node: Aggregate, vector: Vector, k: Float64s) -> Vecto
         raise fail(f"Scalar value {gotext.general(float(k.min()))} underflows int64")
     if k.max() >= _MAX_INT64:
         raise fail(f"Scalar value {gotext.general(float(k.max()))} overflows int64")
+    vector, groups = _candidates(ev, node, vector, int(k.max()))
     if not vector.labels:
         return vector
-    groups = _grouped(ev, node, vector)[1]
     values, present = vector.values, vector.present
     if node.op == "limitk":
         places = aggregates.first_places(groups, present)
@@ -189,6 +195,28 @@ def _some(ev: Evaluation, node: Aggregate, vector: Vector, k: Float64s) -> Vecto
         best_first = np.lexsort((places[:, 0], groups.codes))
         return kept.rows(best_first[chosen[best_first, 0]])
     return kept.without_empty()
+
+
+def _candidates(ev: Evaluation, node: Aggregate, vector: Vector, k: int) -> tuple[Vector, Groups]:
+    """The series that may be among k, and their groups, each in the order of labels.
+
+    Storage gives series as it finds them, for the next piece of a long range otherwise than for this one.
+    """
+    groups = _grouped(ev, node, vector)[1]
+    if len(groups.codes) > _FEW * len(groups.starts) and node.op != "limitk":
+        best = aggregates.best(groups, vector.values, vector.present, k, largest=node.op == "topk")
+        if not best.all():
+            sifted = vector.rows(best)
+            return sifted, _in_label_order(groups.codes[best], sifted.labels)
+
+    def find() -> Groups:
+        return _in_label_order(groups.codes, vector.labels)
+
+    return vector, ev.lists.derive(("ranked", node.grouping, node.without), (vector.labels,), find)
+
+
+def _in_label_order(codes: Int64s, labels: Sequence[Labels]) -> Groups:
+    return Groups.of(codes, np.array(label_order(labels), np.int64))
 
 
 def _share(ev: Evaluation, node: Aggregate, vector: Vector, ratio: Float64s) -> Vector:

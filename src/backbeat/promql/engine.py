@@ -37,7 +37,7 @@ from backbeat.promql.evaluation import Evaluation, Operator, Value, unwrapped
 from backbeat.promql.frames import Frames
 from backbeat.promql.functions import FUNCTIONS
 from backbeat.promql.instant_vectors import vector_selector
-from backbeat.promql.label_lists import LabelLists
+from backbeat.promql.label_lists import LabelLists, label_order
 from backbeat.promql.limits import Budget, Deadline, Densities, Dialect, Limits
 from backbeat.promql.notes import NoteTaker
 from backbeat.promql.parser import parse
@@ -254,7 +254,3 @@ def _in_order(ev: Evaluation, vector: Vector) -> Vector:
 
     labels, order = ev.lists.derive("in order", (vector.labels,), find)
     return vector if order is None else Vector(labels, vector.values[order], vector.present[order])
-
-
-def label_order(labels: Sequence[Labels]) -> list[int]:
-    return sorted(range(len(labels)), key=labels.__getitem__)

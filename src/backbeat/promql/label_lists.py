@@ -50,3 +50,8 @@ class LabelLists:
                     _, (gone, _) = self._known.popitem(last=False)
                     self._labels -= sum(map(len, gone))
         return result
+
+
+def label_order(labels: Sequence[Labels]) -> list[int]:
+    """The index of the first, the second, ... by their labels."""
+    return sorted(range(len(labels)), key=labels.__getitem__)

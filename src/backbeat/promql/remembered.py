@@ -39,7 +39,6 @@ from backbeat.promql.vector import Grid, Vector, side_by_side
 _BUDGET_BYTES = 64 << 20
 _MOMENTS_BYTES = 8 << 20
 _MOST_STEPS = 11_000
-_DEPENDS_ON_ORDER = ("limitk",)
 _TARGET_INFO = (Matcher(METRIC_NAME, MatchOp.EQUAL, "target_info"),)
 """what `info` reads beside its arguments"""
 
@@ -140,7 +139,7 @@ def _steps(vector: Vector, steps: slice) -> Vector:
 def names(expr: Expr) -> dict[int, Named]:
     """The outermost aggregations that can be remembered, by the ids of their nodes."""
     match expr:
-        case Aggregate() if expr.op not in _DEPENDS_ON_ORDER and _looks_back_only(expr):
+        case Aggregate() if _looks_back_only(expr):
             return {id(expr): Named(format_expr(expr), tuple(_selectors(expr)))}
         case Aggregate() | Subquery() | Unary() | Paren():
             return names(expr.expr)

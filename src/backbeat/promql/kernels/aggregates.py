@@ -26,7 +26,7 @@ _CANCELLED = 1e-4
 class Groups(Struct, frozen=True):
     """Series brought into the order of their groups.
 
-    order:  (series,) index of the series, group after group, otherwise in their own order
+    order:  (series,) index of the series, group after group, in each as they stand or as ranked
     starts: (groups,) where each group begins in `order`; every group has a series
     codes:  (series,) the group of each series in its own order
     in_order: whether the series stand group after group already
@@ -40,8 +40,12 @@ class Groups(Struct, frozen=True):
     size: int
 
     @classmethod
-    def of(cls, codes: Int64s) -> Groups:
-        order = np.argsort(codes, kind="stable")
+    def of(cls, codes: Int64s, ranked: Int64s | None = None) -> Groups:
+        """ranked: (series,) the index of the first, the second, ... of all; None: as they stand."""
+        if ranked is None:
+            order = np.argsort(codes, kind="stable")
+        else:
+            order = ranked[np.argsort(codes[ranked], kind="stable")]
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
         size = len(order) // max(1, len(starts))
         is_even = bool((starts == np.arange(len(starts)) * size).all()) and size * len(starts) == len(order)
@@ -176,10 +180,23 @@ def quantiles(groups: Groups, values: Float64s, present: Bools, q: Float64s) -> 
     return out
 
 
+def best(groups: Groups, values: Float64s, present: Bools, k: int, *, largest: bool) -> Bools:
+    """Which series are at some step among the k best of their group, or as good as the last: (series,)."""
+    keys = np.where(present, -values if largest else values, np.nan)
+    out = np.ones(len(values), bool)
+    for start, end in zip(groups.starts, groups.ends, strict=True):
+        if end - start > k:
+            rows = groups.order[start:end]
+            own = keys[rows]
+            last = np.partition(own, k - 1, axis=0)[k - 1]  # NaN is after every number
+            out[rows] = ((own <= last) | (np.isnan(last) & present[rows])).any(axis=1)
+    return out
+
+
 def ranks(groups: Groups, values: Float64s, present: Bools, *, largest: bool) -> Int64s:
     """The place of each sample in its group's order, 0 for the best: (series, steps).
 
-    NaN comes after every number, what is absent after everything; of equals the first series is better.
+    NaN comes after every number, what is absent after everything; of equals the first of the group is better.
     """
     keys = np.where(present & ~np.isnan(values), -values if largest else values, np.inf)
     class_ = np.where(present, np.isnan(values).astype(np.int8), np.int8(2))
