@@ -63,6 +63,7 @@ def test_remembered_steps_are_what_would_be_computed_anew(story: list[tuple]) ->
         engine = Engine(storage, watched=storage)
         cohort = storage.cohort("scrape")
         columns = cohort.columns(SERIES)
+        given_before: list[tuple[str, int, int, int, Answer]] = []
         for kind, *details in story:
             if kind == "row":
                 after_s, members, value = details
@@ -86,9 +87,13 @@ def test_remembered_steps_are_what_would_be_computed_anew(story: list[tuple]) ->
                 remembered = engine.range(QUERIES[place], start, end, step_s * SECOND)
                 anew = engine.range(QUERIES[place], start, end, step_s * SECOND, anew=True)
                 _assert_equal(remembered, anew, QUERIES[place])
+                given_before.append((QUERIES[place], start, end, step_s * SECOND, remembered))
                 asked = f"vector(0) + on () group_right() ({QUERIES[place]})"
                 at_once = engine.instant(asked, end)
                 _assert_equal(at_once, Engine(storage).instant(asked, end), asked)
+            for query, start, end, step, before in given_before:
+                if before.holds is not None and before.holds():
+                    _assert_equal(before, engine.range(query, start, end, step, anew=True), query)
         storage.close()
 
 
@@ -125,6 +130,33 @@ def test_a_refresh_reads_only_what_is_new(tmp_path: Path) -> None:
     assert ask() == 0
     scrape()
     assert 0 < ask() < whole / 50
+    storage.close()
+
+
+def test_an_answer_holds_until_something_up_to_its_last_step_is_written(tmp_path: Path) -> None:
+    clock = [START + 100 * SECOND]
+    storage = open_storage(
+        tmp_path / "data", StorageOptions(out_of_order_window_ms=600_000), lambda: clock[0]
+    )
+    engine = Engine(storage, watched=storage)
+
+    def write(at_ms: int) -> None:
+        storage.append_samples(SERIES[:1], np.array([at_ms]), np.array([1.0]))
+
+    def ask(query: str) -> Answer:
+        return engine.range(query, START, START + 60 * SECOND, 15 * SECOND)
+
+    write(START)
+    answer = ask(QUERIES[0])
+    assert answer.holds is not None
+    write(START + 61 * SECOND)
+    assert answer.holds()
+    assert answer.holds()
+    write(START + 60 * SECOND)
+    assert not answer.holds()
+    assert not answer.holds()
+    assert ask("sum(requests_total offset -20s)").holds is None
+    assert Engine(storage).range(QUERIES[0], START, START, SECOND).holds is None
     storage.close()
 
 

@@ -23,8 +23,9 @@ from backbeat.promql.local import LocalQuerier
 from backbeat.web import query_api, responses
 from backbeat.web.dispatch import Dispatcher
 from backbeat.web.params import MAX_TIME_MS, BadParameter, Parameters, parse_time
-from backbeat.web.query_api import QueryAPI, answered, unescape_label_name
+from backbeat.web.query_api import QueryAPI, unescape_label_name
 from backbeat.web.responses import json_body, on_error
+from backbeat.web.until_gone import answered
 
 
 class Nothing:

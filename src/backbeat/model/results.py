@@ -6,7 +6,7 @@ Nothing above the engine may reach around it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
@@ -71,6 +71,8 @@ class Answer(Struct, frozen=True):
     peak_samples: int = 0
     series_touched: int = 0
     """of all selectors together; a long range is read in pieces, and each counts its own"""
+    holds: Callable[[], bool] | None = None
+    """whether the same would be answered now; None where nobody knows"""
 
 
 class QueryError(BackbeatError):

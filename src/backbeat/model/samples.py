@@ -67,6 +67,8 @@ class Sheet(Struct, frozen=True):
     firsts: (groups,) column of `values` of each group's first sample
     falls:  sorted indexes into `values.ravel()` of samples that are lower than the one before them
     stale:  groups that have a stale marker among their samples
+    samples: how many there are in all
+    is_full: whether every group has a timestamp
     """
 
     labels: Sequence[Labels]
@@ -79,6 +81,8 @@ class Sheet(Struct, frozen=True):
     firsts: Int64s
     falls: Int64s
     stale: frozenset[int]
+    samples: int
+    is_full: bool
 
     @property
     def lengths(self) -> Int64s:
@@ -89,10 +93,6 @@ class Sheet(Struct, frozen=True):
     def series(self) -> int:
         """How many have a sample."""
         return int(self.sizes[self.lengths > 0].sum())
-
-    @property
-    def samples(self) -> int:
-        return int(self.sizes @ self.lengths)
 
     def series_of(self, group: int) -> slice:
         """The places of a group's series."""

@@ -5,7 +5,7 @@ In:  a `Queryable` and a query. Out: `Answer`, or QueryError. Synchronous, and s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -46,7 +46,7 @@ from backbeat.promql.quick import LONGEST_TEXT, Read, is_quick, reads
 from backbeat.promql.range_functions import RANGE_FUNCTIONS
 from backbeat.promql.range_vectors import range_call
 from backbeat.promql.raw_samples import raw_samples
-from backbeat.promql.remembered import Named, Remembered, names
+from backbeat.promql.remembered import Holding, Named, Remembered, looks_back_only, names
 from backbeat.promql.sources import computed_durations
 from backbeat.promql.timing import Timing
 from backbeat.promql.typecheck import shown, value_type
@@ -163,12 +163,15 @@ class Engine:
             raise BadQuery("end timestamp must not be before start time")
         timing = plan.timing(text, start_ms, end_ms, step_ms)
         ev = self._evaluation(plan, timing, deadline, lookback_ms)
+        holds = None
         if not anew:
             ev.remembered = self._remembered
+            if self._watched is not None and plan.looks_back_only:
+                holds = Holding(self._watched, end_ms)
         if observer is not None:
             ev.operators, ev.queryable = observer.operators(OPERATORS), observer.queryable(self.queryable)
         with np.errstate(all="ignore"):
-            return self._answer(ev, _result(ev, expr, Grid(start_ms, end_ms, step_ms), in_order=True))
+            return self._answer(ev, _result(ev, expr, Grid(start_ms, end_ms, step_ms), in_order=True), holds)
 
     def _evaluation(
         self, plan: _Plan, timing: Timing, deadline: Deadline | None, lookback_ms: int | None
@@ -192,10 +195,12 @@ class Engine:
         )
 
     @staticmethod
-    def _answer(ev: Evaluation, value: Matrix | Scalar | RawSamples) -> Answer:
+    def _answer(
+        ev: Evaluation, value: Matrix | Scalar | RawSamples, holds: Callable[[], bool] | None = None
+    ) -> Answer:
         ev.deadline.check()
         budget = ev.budget
-        return Answer(value, ev.notes.notes(), budget.read, budget.peak, budget.series)
+        return Answer(value, ev.notes.notes(), budget.read, budget.peak, budget.series, holds)
 
 
 class _Plan(Struct, frozen=True):
@@ -205,6 +210,7 @@ class _Plan(Struct, frozen=True):
     type_: ValueType
     names: Mapping[int, Named]
     reads: Sequence[Read] | None
+    looks_back_only: bool
     durations: Sequence[tuple[DurationExpr, bool]]
     """that are computed, and so may be wrong for one query and right for another"""
     invariant: dict[int, tuple[bool, bool]] = field(default_factory=dict)
@@ -222,7 +228,14 @@ class _Plan(Struct, frozen=True):
 def _plan(text: str) -> _Plan:
     """Raises QueryError."""
     expr = parse(text)
-    return _Plan(expr, value_type(expr), names(expr), reads(expr), tuple(computed_durations(expr)))
+    return _Plan(
+        expr,
+        value_type(expr),
+        names(expr),
+        reads(expr),
+        looks_back_only(expr),
+        tuple(computed_durations(expr)),
+    )
 
 
 def _result(ev: Evaluation, expr: Expr, grid: Grid, *, in_order: bool) -> Matrix | Scalar:

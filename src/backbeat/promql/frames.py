@@ -41,14 +41,19 @@ class Frame:
     def is_of(self, columns: Columns, ends: Int64s) -> bool:
         """All are as long as this one's."""
         return (
-            (self._ends is ends or bool((self._ends == ends).all()))
-            and bool((self._columns.times == columns.times).all())
-            and bool((self._columns.starts == columns.starts).all())
+            _are_equal(self._ends, ends)
+            and _are_equal(self._columns.times, columns.times)
+            and _are_equal(self._columns.starts, columns.starts)
         )
 
     @property
     def size_bytes(self) -> int:
         return 8 * len(self._columns.times) + 6 * self._lo.nbytes
+
+
+def _are_equal(one: Int64s, two: Int64s) -> bool:
+    """Of two that are as long."""
+    return one is two or bool((one == two).all())
 
 
 class Frames:

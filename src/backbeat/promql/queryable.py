@@ -35,8 +35,9 @@ class Watched(Protocol):
     """What tells the engine which of its results still hold."""
 
     def written_since(self, mark: int) -> tuple[int, int]:
-        """A mark for the next look (0 for the first), and the time of the oldest sample changed since `mark`.
+        """A mark for the next look, and the time of the oldest sample changed since `mark`.
 
+        A mark beyond all others (2**62) asks for the next one alone.
         A select that begins after this call returns sees all that was written before the new mark.
         """
         ...

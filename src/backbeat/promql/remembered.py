@@ -39,6 +39,8 @@ from backbeat.promql.vector import Grid, Vector, side_by_side
 _BUDGET_BYTES = 64 << 20
 _MOMENTS_BYTES = 8 << 20
 _MOST_STEPS = 11_000
+_JUST_NOW = 2**62
+"""a mark that asks for the next one alone, not for what changed"""
 _TARGET_INFO = (Matcher(METRIC_NAME, MatchOp.EQUAL, "target_info"),)
 """what `info` reads beside its arguments"""
 
@@ -56,6 +58,22 @@ class _Known(Struct, frozen=True):
     mark: int
     grid: Grid
     vector: Vector
+
+
+class Holding:
+    """Whether an answer holds that looks back from its last step. Make it before the answer is computed."""
+
+    def __init__(self, watched: Watched, last_ms: int) -> None:
+        self._watched = watched
+        self._last_ms = last_ms
+        self._mark = watched.written_since(_JUST_NOW)[0]
+
+    def __call__(self) -> bool:
+        mark, changed_ms = self._watched.written_since(self._mark)
+        if changed_ms <= self._last_ms:
+            return False
+        self._mark = mark
+        return True
 
 
 class Remembered:
@@ -76,7 +94,7 @@ class Remembered:
         """compute: gives the aggregation at some steps, and whether that may be kept."""
         key = (named.text, lookback_ms, grid.step_ms, grid.start_ms % grid.step_ms)
         known = self._known.get(key)
-        mark, changed_ms = self._watched.written_since(0 if known is None else known.mark)
+        mark, changed_ms = self._watched.written_since(_JUST_NOW if known is None else known.mark)
         reusable = None if known is None else _overlap(known.grid, grid, changed_ms)
         if known is None or reusable is None:
             vector, may_keep = compute(grid)
@@ -84,17 +102,17 @@ class Remembered:
                 self._keep(key, _Known(mark, grid, vector))
             return vector
         begin = (reusable.start_ms - known.grid.start_ms) // grid.step_ms
-        old = _steps(known.vector, slice(begin, begin + reusable.size))
+        end = begin + reusable.size
         if reusable.end_ms == grid.end_ms:
-            return old.without_empty()
+            return _steps(known.vector, slice(begin, end)).without_empty()
         rest = Grid(reusable.end_ms + grid.step_ms, grid.end_ms, grid.step_ms)
         new, may_keep = compute(rest)
+        first = max(0, begin + grid.size - _MOST_STEPS)
+        whole = side_by_side([_steps(known.vector, slice(first, end)), new])
         if may_keep:
-            before = _steps(known.vector, slice(max(0, begin + grid.size - _MOST_STEPS), begin))
-            start_ms = reusable.start_ms - before.values.shape[1] * grid.step_ms
-            whole = side_by_side([before, old, new])
+            start_ms = known.grid.start_ms + first * grid.step_ms
             self._keep(key, _Known(mark, Grid(start_ms, rest.end_ms, grid.step_ms), whole))
-        return side_by_side([old, new]).without_empty()
+        return _steps(whole, slice(begin - first, None)).without_empty()
 
     def instant(
         self,
@@ -139,7 +157,7 @@ def _steps(vector: Vector, steps: slice) -> Vector:
 def names(expr: Expr) -> dict[int, Named]:
     """The outermost aggregations that can be remembered, by the ids of their nodes."""
     match expr:
-        case Aggregate() if _looks_back_only(expr):
+        case Aggregate() if looks_back_only(expr):
             return {id(expr): Named(format_expr(expr), tuple(_selectors(expr)))}
         case Aggregate() | Subquery() | Unary() | Paren():
             return names(expr.expr)
@@ -167,7 +185,7 @@ def _selectors(expr: Expr) -> set[tuple[Matcher, ...]]:
             return set()
 
 
-def _looks_back_only(expr: Expr) -> bool:
+def looks_back_only(expr: Expr) -> bool:
     """Whether a step's value depends on samples up to that step, and on nothing else of the query."""
     match expr:
         case NumberLiteral() | StringLiteral():
@@ -175,20 +193,20 @@ def _looks_back_only(expr: Expr) -> bool:
         case VectorSelector():
             return expr.at is None and expr.mode is RangeMode.PLAIN and _goes_back(expr.offset)
         case MatrixSelector(selector, range_):
-            return isinstance(range_, NumberLiteral) and _looks_back_only(selector)
+            return isinstance(range_, NumberLiteral) and looks_back_only(selector)
         case Subquery():
             fixed = isinstance(expr.range, NumberLiteral) and (
                 expr.step is None or isinstance(expr.step, NumberLiteral)
             )
-            return fixed and expr.at is None and _goes_back(expr.offset) and _looks_back_only(expr.expr)
+            return fixed and expr.at is None and _goes_back(expr.offset) and looks_back_only(expr.expr)
         case Call(function, args):
-            return function not in QUERY_RANGE_FUNCTIONS and all(map(_looks_back_only, args))
+            return function not in QUERY_RANGE_FUNCTIONS and all(map(looks_back_only, args))
         case Aggregate():
-            return (expr.param is None or _looks_back_only(expr.param)) and _looks_back_only(expr.expr)
+            return (expr.param is None or looks_back_only(expr.param)) and looks_back_only(expr.expr)
         case Binary(_, left, right):
-            return _looks_back_only(left) and _looks_back_only(right)
+            return looks_back_only(left) and looks_back_only(right)
         case Unary(_, inner) | Paren(inner):
-            return _looks_back_only(inner)
+            return looks_back_only(inner)
 
 
 def _goes_back(offset: DurationExpr | None) -> bool:

@@ -91,10 +91,10 @@ def selection(
 
 def _sheet_parts(sheet: Sheet, first: int, aside: frozenset[int]) -> list[Part]:
     """The groups that are not set aside: large ones each by itself, the others together."""
+    if not aside and len(sheet.sizes) > 1 and sheet.samples < _LARGE and sheet.is_full:
+        return [_joint_part(sheet, first, None)]  # nearly always so
     lengths = sheet.lengths
     is_used = lengths > 0
-    if not aside and len(lengths) > 1 and sheet.samples < _LARGE and is_used.all():
-        return [_joint_part(sheet, first, None)]  # nearly always so
     if aside:
         is_used[list(aside)] = False
     is_large = is_used & (lengths * sheet.sizes >= (_LARGE if len(lengths) > 1 else 1))

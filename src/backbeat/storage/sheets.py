@@ -115,12 +115,15 @@ class GrowingSheet:
             return self._last[2]
         bounds = np.array((start_ms, min(end_ms, _LATEST_MS) + 1))
         times, starts, firsts, stale = [], [0], [], []
+        samples, is_full = 0, True
         for group, member in enumerate(self.members.values()):
             own = self._times[member.place, : member.count]
             first, last = own.searchsorted(bounds).tolist()
             times.append(own[first:last])
             starts.append(starts[-1] + last - first)
             firsts.append(first)
+            samples += (last - first) * (member.rows.stop - member.rows.start)
+            is_full = is_full and last > first
             if member.stale and any(first <= column < last for column in member.stale):
                 stale.append(group)
         labels, begins, groups, sizes = self._in_order()
@@ -135,6 +138,8 @@ class GrowingSheet:
             np.array(firsts, np.int64),
             self._flat_falls(),
             frozenset(stale),
+            samples,
+            is_full,
         )
         self._last = (start_ms, end_ms, found)
         return found

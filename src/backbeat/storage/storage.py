@@ -99,7 +99,7 @@ class Storage:
         return self._selector.read(matchers, start_ms, end_ms)
 
     def written_since(self, mark: int) -> tuple[int, int]:
-        """A mark for the next look (0: the first), and the time of the oldest sample changed since `mark`."""
+        """A mark for the next look, and the time of the oldest sample changed since `mark`; see `Watched`."""
         with self._head.lock:
             return self._head.written.since(mark)
 

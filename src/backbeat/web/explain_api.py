@@ -12,8 +12,8 @@ from backbeat.model.results import Answer
 from backbeat.promql.explain import Explained
 from backbeat.web.dispatch import Route
 from backbeat.web.params import Parameters, check_grid
-from backbeat.web.query_api import answered
 from backbeat.web.responses import success
+from backbeat.web.until_gone import answered
 
 
 class Explainer(Protocol):

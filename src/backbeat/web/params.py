@@ -50,20 +50,14 @@ class Parameters:
 
     @classmethod
     async def of(cls, request: Request) -> Parameters:
-        """Read the query string and, for POST, the form body. Raises BadParameter over 64 KiB."""
-        raw = request.scope.get("query_string", b"")
-        body = b""
-        if request.method in ("POST", "PUT") and "form-urlencoded" in request.headers.get("content-type", ""):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > MAX_PARAMETERS_BYTES:
-                    break
-        if len(raw) + len(body) > MAX_PARAMETERS_BYTES:
-            raise BadParameter(
-                f"the parameters are larger than {MAX_PARAMETERS_BYTES} bytes; ask for less at once"
-            )
+        """Of the query string and, for POST, the form body. Raises BadParameter over 64 KiB."""
+        return cls.parsed(await raw_parameters(request))
+
+    @classmethod
+    def parsed(cls, raw: bytes) -> Parameters:
+        """Raises BadParameter."""
         try:
-            return cls(_fields((raw + b"&" + body if body else raw).decode("ascii")))
+            return cls(_fields(raw.decode("ascii")))
         except ValueError as error:
             raise BadParameter(f"the parameters are not URL-encoded UTF-8: {error}") from None
 
@@ -133,6 +127,22 @@ class Parameters:
         if any(all(matcher.matches("") for matcher in matchers) for matchers in found):
             raise BadParameter("match[] must contain at least one non-empty matcher")
         return found
+
+
+async def raw_parameters(request: Request) -> bytes:
+    """The query string and, for POST, the form body as they came. Raises BadParameter over 64 KiB."""
+    raw: bytes = request.scope.get("query_string", b"")
+    body = b""
+    if request.method in ("POST", "PUT") and "form-urlencoded" in request.headers.get("content-type", ""):
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_PARAMETERS_BYTES:
+                break
+    if len(raw) + len(body) > MAX_PARAMETERS_BYTES:
+        raise BadParameter(
+            f"the parameters are larger than {MAX_PARAMETERS_BYTES} bytes; ask for less at once"
+        )
+    return raw + b"&" + body if raw and body else raw or body
 
 
 def _fields(text: str) -> dict[str, list[str]]:

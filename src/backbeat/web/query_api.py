@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import orjson
 from msgspec.structs import replace
@@ -16,37 +16,37 @@ from starlette.responses import Response
 from backbeat.model import gotext
 from backbeat.model.clock import Now
 from backbeat.model.labels import Labels
-from backbeat.model.results import Answer, BadQuery, Matrix, Querier, QueryCanceled, RawSamples, Scalar, Text
+from backbeat.model.results import Answer, BadQuery, Matrix, Querier, RawSamples, Scalar, Text
 from backbeat.promql.ast import Expr
 from backbeat.promql.parser import parse
 from backbeat.promql.printer import pretty
 from backbeat.promql.tree_json import to_json
 from backbeat.web.dispatch import Route
-from backbeat.web.params import BadParameter, Parameters, check_grid, union
+from backbeat.web.given import Given
+from backbeat.web.params import BadParameter, Parameters, check_grid, raw_parameters, union
 from backbeat.web.render import render_answer
-from backbeat.web.responses import json_body, success
+from backbeat.web.responses import accepts_gzip, json_body, success
+from backbeat.web.until_gone import answered, bad_query
 
 BOTH = ["GET", "POST"]
 _PIECE = re.compile(r"[^_]+|__|_([0-9a-fA-F]{1,5})_")
 _ESCAPED = re.compile(f"(?:{_PIECE.pattern})*")
 BEGINNING_MS = -(2**62)
 END_MS = 2**62
-LOOKED_FOR_AFTER_S = 0.01
-"""A client is taken to be there for so long: most queries are answered before."""
 LARGE = 10_000
 """points from which an answer is written in a thread"""
 LIKE_POINTS = 20
 """A label set, or a text in a list, takes as long to write as so many points."""
 LIMITED = "results truncated due to limit"
-Found = TypeVar("Found")
 
 
 class QueryAPI:
-    """Answers questions through a Querier; holds nothing else."""
+    """Answers questions through a Querier; holds nothing but the answers to ranges given lately."""
 
     def __init__(self, querier: Querier, now: Now) -> None:
         self._querier = querier
         self._now = now
+        self._given = Given()
 
     def routes(self) -> list[Route]:
         return [
@@ -72,7 +72,11 @@ class QueryAPI:
         return await _rendered(request, _warned(params, cut), at_ms, stats)
 
     async def query_range(self, request: Request) -> Response:
-        params = await Parameters.of(request)
+        raw = await raw_parameters(request)
+        asked_again = self._given.get((raw, accepts_gzip(request)))
+        if asked_again is not None:
+            return asked_again
+        params = Parameters.parsed(raw)
         start_ms, end_ms = params.time_ms("start"), params.time_ms("end")
         step_ms = params.duration_ms("step")
         check_grid(start_ms, end_ms, step_ms)
@@ -90,7 +94,10 @@ class QueryAPI:
         )
         answer, cut = limited(await answered(request, asked), limit)
         stats = _stats(params, answer, began)
-        return await _rendered(request, _warned(params, cut), None, stats, "" if anew else query)
+        response = await _rendered(request, _warned(params, cut), None, stats, "" if anew else query)
+        if answer.holds is not None and not stats:
+            self._given.keep((raw, accepts_gzip(request)), response, answer.holds)
+        return response
 
     async def series(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -133,40 +140,7 @@ def _parsed(params: Parameters) -> Expr:
     try:
         return parse(params.text("query"))
     except BadQuery as error:
-        raise _bad_query(error) from None
-
-
-def _bad_query(error: BadQuery) -> BadParameter:
-    return BadParameter(f'invalid parameter "query": {error}')
-
-
-async def answered(request: Request, asked: Coroutine[Any, Any, Found]) -> Found:
-    """The answer, or an end to the computation once the client has gone. Raises QueryError, BadParameter."""
-    loop = asyncio.get_running_loop()
-    until_gone = asyncio.timeout(None)
-    looking: list[asyncio.Task[None]] = []
-    begin_to_look = loop.call_later(
-        LOOKED_FOR_AFTER_S, lambda: looking.append(loop.create_task(_end_once_gone(request, until_gone)))
-    )
-    try:
-        async with until_gone:
-            return await asked
-    except BadQuery as error:
-        raise _bad_query(error) from None
-    except TimeoutError:
-        if not until_gone.expired():
-            raise
-        raise QueryCanceled("query was canceled in expression evaluation: the client has gone") from None
-    finally:
-        begin_to_look.cancel()
-        for each in looking:
-            each.cancel()
-
-
-async def _end_once_gone(request: Request, until_gone: asyncio.Timeout) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    until_gone.reschedule(0)
+        raise bad_query(error) from None
 
 
 def limited(answer: Answer, limit: int) -> tuple[Answer, Answer]:

@@ -36,10 +36,14 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
 _COMPRESS_FROM_BYTES = 2048
 
 
+def accepts_gzip(request: Request) -> bool:
+    return any(name == b"accept-encoding" and b"gzip" in value for name, value in request.scope["headers"])
+
+
 def json_body(request: Request, body: bytes, status: int = 200) -> Response:
     """A JSON response, gzipped where the client asks for it and it is worth it."""
     headers = {"content-type": "application/json"}
-    if len(body) >= _COMPRESS_FROM_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+    if len(body) >= _COMPRESS_FROM_BYTES and accepts_gzip(request):
         body = bytes(cramjam.gzip.compress(body, level=1))
         headers["content-encoding"] = "gzip"
         headers["vary"] = "accept-encoding"
