@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -298,11 +298,19 @@ def points_of(body: bytes) -> dict[tuple[str, float], float]:
 
 
 def median_ms(server: Server, panel: Sequence[str], window: Window, end_s: int, runs: int) -> float:
+    def asked_at(run: int) -> list[str]:
+        back_s = (runs - run) * window.step_s if window.refreshed else 0
+        return paths(panel, window, end_s - back_s)
+
+    return median_wait_ms(server, asked_at, runs)
+
+
+def median_wait_ms(server: Server, asked_at: Callable[[int], Sequence[str]], runs: int) -> float:
+    """asked_at: the paths of a run, which are asked for one after the other."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
 
     def ask(run: int) -> float:
-        back_s = (runs - run) * window.step_s if window.refreshed else 0
-        asked = paths(panel, window, end_s - back_s)
+        asked = asked_at(run)
         begin = time.perf_counter()
         for path in asked:
             connection.request("GET", path, headers={"Accept-Encoding": "identity"})
@@ -316,6 +324,12 @@ def median_ms(server: Server, panel: Sequence[str], window: Window, end_s: int, 
     median = statistics.median([ask(run) for run in range(runs)])
     connection.close()
     return median
+
+
+def measure_nothing(servers: Sequence[Server]) -> None:
+    """What a client waits for an answer that needs no work: no query can take less."""
+    took = [median_wait_ms(server, lambda _: ["/-/healthy"], 201) for server in servers]
+    print(f"\n{'an empty request, ms':30}" + "".join(f"{each:17.2f}" for each in took))
 
 
 def measure(servers: Sequence[Server], window: Window, end_s: int, runs: int) -> None:
@@ -356,6 +370,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with ExitStack() as stack:
         servers = start_servers(stack)
         fill(servers, end_s * 1000)
+        measure_nothing(servers)
         for window in WINDOWS:
             measure(servers, window, end_s, chosen.runs)
         for server in servers:
