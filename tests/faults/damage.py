@@ -28,7 +28,7 @@ from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
 from backbeat.storage import Storage, StorageOptions, open_storage
 from backbeat.storage.block_index import PAGE_SERIES, BlockIndex
-from backbeat.storage.records import HEADER, Kind, Record, read_rows, scan
+from backbeat.storage.records import HEADER, Kind, Record, scan
 
 NOW_MS = 10**12
 OPTIONS = StorageOptions(head_span_ms=20_000, chunk_rows=8, segment_bytes=1_500, retention_time_ms=0)
@@ -139,10 +139,16 @@ def build(directory: Path) -> Whole:
     return whole
 
 
+def times_of(rows: memoryview) -> set[int]:
+    """Of a record's rows."""
+    count = int.from_bytes(rows[4:8], "little")
+    return set(np.frombuffer(rows, np.int64, count, 8).tolist())
+
+
 def _records(path: Path, samples: Samples) -> Iterator[Unit]:
     for item in scan(path.read_bytes()):
         assert isinstance(item, Record)
-        times = set(read_rows(item.payload)[1].tolist()) if item.kind == Kind.ROWS else set()
+        times = times_of(item.payload) if item.kind == Kind.ROWS else set()
         end = item.offset + HEADER.size + len(item.payload) + (-len(item.payload) % 8)
         yield Unit(item.offset, end, frozenset(place for place in samples if place[1] in times))
 

@@ -104,19 +104,16 @@ class OpenChunk:
         self.oldest = min(self.oldest, timestamp_ms)
         self.count = row + 1
 
-    def append_rows(self, times: Int64s, slots: Int32s | None, matrix: Float64s | list[Float64s]) -> None:
+    def append_rows(self, times: Int64s, slots: Int32s | None, matrix: Float64s) -> None:
         """Rows in order, all later than all before, and no more than there is room for; slots as above.
 
-        matrix: (times, slots), or a list of its rows
+        matrix: (times, slots)
         """
         if self.present is None and slots is not None and len(slots) < self.width:
             self._track_presence()
         rows, every = slice(self.count, self.count + len(times)), slice(0, self.width)
         self.times[rows] = times
-        if isinstance(matrix, list) and slots is None and self.width == self.values.shape[1]:
-            np.concatenate(matrix, out=self.values[rows].reshape(-1))
-        else:
-            self.values[rows, every if slots is None else slots] = matrix
+        self.values[rows, every if slots is None else slots] = matrix
         if self.present is not None:
             self.present[rows, every] = slots is None
             if slots is not None:
@@ -206,8 +203,8 @@ class RawChunk:
         # Presence first: a cell that is filled meanwhile was no sample yet, whatever its value was.
         present = self.presence(rows, first, last)
         slots = self._slots[rows]
-        if len(slots) and slots[-1] - slots[0] + 1 == len(slots) and bool((slots[1:] > slots[:-1]).all()):
-            return self._values[chosen, slots[0] : slots[-1] + 1].T, present
+        if (run := run_of(slots)) is not None:
+            return self._values[chosen, run].T, present
         return self._values[chosen].take(slots, axis=1).T, present
 
     def presence(self, rows: Int32s | None, first: int, last: int) -> Bools | None:
@@ -217,11 +214,6 @@ class RawChunk:
         slots = self._slots if rows is None else self._slots[rows]
         present = np.ascontiguousarray(self._present[chosen][:, slots].T)
         return None if present.all() else present
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether rows stand in order and every cell holds a sample."""
-        return self._order is None and self._present is None
 
     @property
     def size_bytes(self) -> int:
@@ -266,6 +258,14 @@ class SealedChunk:
         return self._packed.size_bytes + 4 * len(self.columns) + 8 * len(self.times) + masks
 
 
+def run_of(places: Int32s) -> slice | None:
+    """The places as a slice, where they are one after the other."""
+    first, count = int(places[0]) if len(places) else 0, len(places)
+    if count and places[-1] - first + 1 == count and bool((places[1:] > places[:-1]).all()):
+        return slice(first, first + count)
+    return None
+
+
 def read_into(out: Float64s, source: Source, rows: Int32s, first: int, last: int) -> Bools | None:
     """As `Source.read`, but the values go to `out`, by the shortest way."""
     if isinstance(source, SealedChunk) and last - first == len(source.times):
@@ -275,7 +275,7 @@ def read_into(out: Float64s, source: Source, rows: Int32s, first: int, last: int
     return present
 
 
-def seal(chunk: RawChunk) -> list[SealedChunk]:
+def seal(chunk: HeadChunk) -> list[SealedChunk]:
     """Compress a chunk; series that lived through only part of it go into chunks of their own."""
     rows = np.arange(len(chunk.columns), dtype=np.int32)
     values, present = chunk.read(rows, 0, len(chunk.times))

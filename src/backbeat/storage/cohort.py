@@ -16,6 +16,7 @@ from msgspec import Struct
 from backbeat.model.arrays import Float64s, Int32s, Int64s
 from backbeat.model.labels import Labels
 from backbeat.storage.chunks import HeadChunk, OpenChunk, RawChunk
+from backbeat.storage.logged import LoggedChunk, LoggedRows
 
 _LEAST_DORMANT = 4096
 _MOST_LAYOUTS = 32
@@ -117,8 +118,8 @@ class HeadCohort:
         else:
             chunk.put_row(timestamp_ms, _all_slots(layout) if slots is None else slots, values)
 
-    def append_rows(self, layout: Layout, times: Int64s, matrix: Float64s | list[Float64s]) -> None:
-        """Put rows in order of time; matrix: (times, columns), or a list of its rows."""
+    def append_rows(self, layout: Layout, times: Int64s, matrix: Float64s) -> None:
+        """Put rows in order of time; matrix: (times, columns)."""
         self._note_append(int(times[0]), int(times[-1]))
         at, count = 0, len(times)
         while at < count:
@@ -129,6 +130,28 @@ class HeadCohort:
                 continue
             end = min(count, at + len(chunk.times) - chunk.count)
             chunk.append_rows(times[at:end], slots, matrix[at:end])
+            at = end
+
+    def append_logged(self, layout: Layout, times: Int64s, rows: LoggedRows) -> None:
+        """Put rows of the log in order of time. Those that fill a chunk stay where they are."""
+        order = np.argsort(layout.columns, kind="stable")
+        columns, sorted_rows = layout.columns[order], LoggedRows(rows.pieces, rows.places[order])
+        are_distinct = bool((columns[1:] > columns[:-1]).all())
+        at, count = 0, len(times)
+        while at < count:
+            if self.open is None or self.open.is_full:
+                self.seal_open()
+                size = self._rows_for(len(columns))
+                if are_distinct and count - at >= size:
+                    own = slice(at, at + size)
+                    self._note_append(int(times[at]), int(times[own][-1]))
+                    chunk = LoggedChunk(times[own], columns, sorted_rows.between(at, own.stop))
+                    self.settle((*self.sealed, chunk))
+                    at = own.stop
+                    continue
+                self.open = OpenChunk(size, len(columns))
+            end = min(count, at + len(self.open.times) - self.open.count)
+            self.append_rows(layout, times[at:end], rows.between(at, end).matrix())
             at = end
 
     def expect_after(self, newest_ms: int) -> None:

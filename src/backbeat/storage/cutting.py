@@ -14,7 +14,7 @@ from msgspec import Struct
 from backbeat.model.arrays import Int32s
 from backbeat.storage.assemble import Part
 from backbeat.storage.block_writer import write_block
-from backbeat.storage.chunks import HeadChunk, RawChunk, seal
+from backbeat.storage.chunks import HeadChunk, RawChunk, SealedChunk, seal
 from backbeat.storage.cohort import HeadCohort
 from backbeat.storage.head import Head, Placed, parts_of
 
@@ -26,7 +26,7 @@ def compress_full_chunks(head: Head) -> int:
         cohorts = [cohort for cohort in head.cohorts.values() if cohort.sealed]
     for cohort in cohorts:
         for chunk in cohort.sealed:
-            if not isinstance(chunk, RawChunk):
+            if isinstance(chunk, SealedChunk):
                 continue
             compressed = seal(chunk)
             with head.lock:

@@ -29,12 +29,12 @@ _OLDEST_MS = -(2**62)
 
 
 class Rows(Struct, frozen=True):
-    """Rows of one cohort to be written. matrix: (times, columns), or a list of its rows."""
+    """Rows of one cohort to be written. matrix: (times, columns)."""
 
     cohort: HeadCohort
     layout: Layout
     times: Int64s
-    matrix: Float64s | list[Float64s]
+    matrix: Float64s
 
 
 def append_row(
@@ -222,7 +222,7 @@ def write(head: Head, all_rows: Sequence[Rows]) -> None:
     batch = []
     for rows in all_rows:
         number = head.number_layout(rows.cohort, rows.layout)
-        batch.append(records.rows_record(number, rows.times, np.asarray(rows.matrix)))
+        batch.append(records.rows_record(number, rows.times, rows.matrix))
     head.wal.append(b"".join(batch))
     for rows in all_rows:
         apply(head, rows)
@@ -230,15 +230,19 @@ def write(head: Head, all_rows: Sequence[Rows]) -> None:
 
 def apply(head: Head, rows: Rows) -> None:
     """Put logged rows into memory."""
-    cohort, newest = rows.cohort, head.table.newest
     if len(rows.times) == 1:
-        cohort.append(rows.layout, int(rows.times[0]), rows.matrix[0])
+        rows.cohort.append(rows.layout, int(rows.times[0]), rows.matrix[0])
     else:
-        cohort.append_rows(rows.layout, rows.times, rows.matrix)
-    ids = rows.layout.ids
-    newest[ids] = np.maximum(newest[ids], rows.times[-1])
-    head.note_rows(rows.layout, int(rows.times[0]), int(rows.times[-1]))
-    head.samples_stored += len(rows.times) * len(ids)
+        rows.cohort.append_rows(rows.layout, rows.times, rows.matrix)
+    note_applied(head, rows.cohort, rows.layout, rows.times)
+
+
+def note_applied(head: Head, cohort: HeadCohort, layout: Layout, times: Int64s) -> None:
+    """What follows from rows of a layout that are in memory now; times: theirs, in order."""
+    ids, newest = layout.ids, head.table.newest
+    newest[ids] = np.maximum(newest[ids], times[-1])
+    head.note_rows(layout, int(times[0]), int(times[-1]))
+    head.samples_stored += len(times) * len(ids)
     if cohort.irregular and cohort.is_sparse:
         # Its series come together no more: each finds a new home with its next sample.
         own = cohort.ids[: cohort.width]
