@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from memory_queryable import MemoryQueryable
 
 from backbeat.model.matchers import Matcher
+from backbeat.promql.engine import Engine
 from backbeat.promql.parser import parse
-from backbeat.promql.quick import is_quick, reads
+from backbeat.promql.quick import is_quick, is_soon_parsed, reads
 
 
 class Ten:
@@ -38,3 +40,26 @@ class Ten:
 )
 def test_what_is_quick(text: str, steps: int, quick: bool) -> None:
     assert is_quick(reads(parse(text)), Ten(), 0, steps, 300_000) is quick  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "soon"),
+    [
+        ('sum(rate(x{a=~"b.*|c[de]+"}[5m]))', True),
+        (r'x{a="\\d{9}"}', True),
+        ("x + " * 300 + "x", False),
+        (r'x{a=~"\\pL"}', False),
+        ('x{a!~"b{900}"}', False),
+        (r"x{a=~'\x62\x7b900}'}", False),
+    ],
+)
+def test_what_is_soon_parsed(text: str, soon: bool) -> None:
+    assert is_soon_parsed(text) is soon
+
+
+@pytest.mark.parametrize("text", [r'x{a=~"\\d+"}', "y" * 2000])
+def test_a_text_that_may_take_long_is_first_parsed_in_a_thread_and_then_known(text: str) -> None:
+    engine = Engine(MemoryQueryable(), watched=Ten())  # type: ignore[arg-type]
+    assert not engine.is_quick(text, 0, 0, 1)
+    engine.instant(text, 0)
+    assert engine.is_quick(text, 0, 0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,7 +21,7 @@ from backbeat.model.results import Answer, Matrix, RawSamples
 from backbeat.model.samples import SampleBlock
 from backbeat.promql.engine import Engine
 from backbeat.promql.local import LocalQuerier
-from backbeat.web import query_api, responses
+from backbeat.web import params, query_api, responses
 from backbeat.web.dispatch import Dispatcher
 from backbeat.web.params import MAX_TIME_MS, BadParameter, Parameters, parse_time
 from backbeat.web.query_api import QueryAPI, unescape_label_name
@@ -274,6 +275,39 @@ async def test_what_is_long_is_written_in_a_thread(
     answer = await client(served).get(f"/api/v1/{asked}")
     assert answer.json()["status"] == "success"
     assert written == [in_thread]
+
+
+@pytest.mark.parametrize(
+    ("asked", "in_thread"),
+    [
+        ("parse_query?query=x", True),
+        ("format_query?query=x", True),
+        ("series?match[]=x", False),
+        ("labels?match[]=x{a=~'b.*'}", False),
+        ("series?" + "&".join(f"match[]=x{number}" for number in range(500)), True),
+        (r"label/a/values?match[]=x{a=~'\\pL{200}'}", True),
+    ],
+)
+async def test_what_may_take_long_is_parsed_in_a_thread(
+    asked: str, in_thread: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[bool] = []
+
+    def watched(original: Callable[[str], object]) -> Callable[[str], object]:
+        def parse(text: str) -> object:
+            parsed.append(threading.current_thread() is not threading.main_thread())
+            return original(text)
+
+        return parse
+
+    for module, name in ((query_api, "parse"), (params, "parse_selector")):
+        monkeypatch.setattr(module, name, watched(getattr(module, name)))
+    params._parsed.cache_clear()
+    served, querier = app(Nothing())
+    answer = await client(served).get(f"/api/v1/{asked}")
+    querier.close()
+    assert answer.json()["status"] == "success"
+    assert set(parsed) == {in_thread}
 
 
 async def test_an_error_of_the_disk_is_not_taken_for_a_client_that_left() -> None:

@@ -6,7 +6,6 @@ In:  a `Queryable` and a query. Out: `Answer`, or QueryError. Synchronous, and s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +13,7 @@ from msgspec import Struct, field
 
 from backbeat.model import gotext
 from backbeat.model.arrays import Int64s
+from backbeat.model.cache import ByteCache
 from backbeat.model.labels import Labels
 from backbeat.model.results import Answer, BadQuery, Matrix, RawSamples, Scalar, Text
 from backbeat.promql.aggregation import aggregate
@@ -42,7 +42,7 @@ from backbeat.promql.limits import Budget, Deadline, Densities, Dialect, Limits
 from backbeat.promql.notes import NoteTaker
 from backbeat.promql.parser import parse
 from backbeat.promql.queryable import Queryable, Watched
-from backbeat.promql.quick import LONGEST_TEXT, Read, is_quick, reads
+from backbeat.promql.quick import Read, is_quick, is_soon_parsed, reads
 from backbeat.promql.range_functions import RANGE_FUNCTIONS
 from backbeat.promql.range_vectors import range_call
 from backbeat.promql.raw_samples import raw_samples
@@ -110,10 +110,15 @@ class Engine:
 
     def is_quick(self, text: str, start_ms: int, end_ms: int, step_ms: int) -> bool:
         """Whether the answer takes no more than a few ms, so that a thread is not worth its while."""
-        if self._watched is None or step_ms <= 0 or end_ms < start_ms or len(text) > LONGEST_TEXT:
+        if self._watched is None or step_ms <= 0 or end_ms < start_ms:
             return False
+        plan = _PLANS.get(text)
+        if plan is None:
+            if not is_soon_parsed(text):
+                return False
+            plan = _plan(text)
         steps = (end_ms - start_ms) // step_ms + 1
-        return is_quick(_plan(text).reads, self._watched, start_ms, steps, self.limits.lookback_ms)
+        return is_quick(plan.reads, self._watched, start_ms, steps, self.limits.lookback_ms)
 
     def instant(
         self, text: str, at_ms: int, *, deadline: Deadline | None = None, lookback_ms: int | None = None
@@ -224,18 +229,26 @@ class _Plan(Struct, frozen=True):
         return timing
 
 
-@lru_cache(maxsize=1024)
+_PLANS: ByteCache[_Plan] = ByteCache(32 << 20)
+_CHARACTER_BYTES = 300
+"""of a plan, for each character of its text, at most"""
+
+
 def _plan(text: str) -> _Plan:
     """Raises QueryError."""
-    expr = parse(text)
-    return _Plan(
-        expr,
-        value_type(expr),
-        names(expr),
-        reads(expr),
-        looks_back_only(expr),
-        tuple(computed_durations(expr)),
-    )
+    plan = _PLANS.get(text)
+    if plan is None:
+        expr = parse(text)
+        plan = _Plan(
+            expr,
+            value_type(expr),
+            names(expr),
+            reads(expr),
+            looks_back_only(expr),
+            tuple(computed_durations(expr)),
+        )
+        _PLANS.put(text, plan, _CHARACTER_BYTES * len(text))
+    return plan
 
 
 def _result(ev: Evaluation, expr: Expr, grid: Grid, *, in_order: bool) -> Matrix | Scalar:

@@ -1,10 +1,12 @@
 """Which queries are so small that a thread's turn would cost more than their answer.
 
-In:  a query's tree. Out: what it reads, so that before each evaluation the size of the work is known.
+In:  a query's text, then its tree. Out: what it reads, so that before each evaluation the size of the work is
+known.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -31,8 +33,17 @@ MOST_CELLS = 30_000
 """series times steps of all that is read: about two milliseconds of work"""
 SHORTEST_INTERVAL_MS = 5000
 """of samples, as far as what is small is concerned"""
-LONGEST_TEXT = 4000
-"""of a query; to parse more takes too long"""
+LONGEST_TEXT = 1000
+"""characters that are parsed within a few milliseconds, whatever else they say than regular expressions"""
+_MUCH_IN_FEW = re.compile(r"\\|\{\d")
+"""what makes of a short regular expression a large one: classes of Unicode, counts"""
+
+
+def is_soon_parsed(text: str) -> bool:
+    """Whether to parse a query or a selector takes no more than a few milliseconds."""
+    if len(text) > LONGEST_TEXT:
+        return False
+    return not (("=~" in text or "!~" in text) and _MUCH_IN_FEW.search(text))
 
 
 class Read(Struct, frozen=True):

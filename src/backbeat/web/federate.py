@@ -49,7 +49,7 @@ class FederateAPI:
     async def federate(self, request: Request) -> Response:
         try:
             params = await Parameters.of(request)
-            selectors = params.selectors() if params.all("match[]") else []
+            selectors = await params.selectors() if params.all("match[]") else []
         except BackbeatError as error:
             return PlainTextResponse(f"{error}\n", 400)
         text = await asyncio.to_thread(self._text, selectors)

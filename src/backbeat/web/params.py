@@ -5,6 +5,7 @@ GET queries and form-encoded POST bodies mean the same; both are limited in size
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from backbeat.model.durations import parse_duration
 from backbeat.model.errors import BackbeatError, DurationError
 from backbeat.model.matchers import Matcher
 from backbeat.promql.parser import parse_selector
+from backbeat.promql.quick import LONGEST_TEXT, is_soon_parsed
 
 MAX_PARAMETERS_BYTES = 64 * 1024
 MAX_FIELDS = 10_000
@@ -121,9 +123,13 @@ class Parameters:
             raise BadParameter(f'invalid parameter "{name}": {said}: parsing "{text}": invalid syntax')
         return text in _TRUE
 
-    def selectors(self) -> list[tuple[Matcher, ...]]:
+    async def selectors(self) -> list[tuple[Matcher, ...]]:
         """`match[]`, none of which an absent label passes. Raises BadQuery, BadParameter."""
-        found = [_selector(text) for text in self.all("match[]")]
+        texts = self.all("match[]")
+        if sum(map(len, texts)) <= LONGEST_TEXT and all(map(is_soon_parsed, texts)):
+            found = list(map(_selector, texts))
+        else:
+            found = await asyncio.to_thread(lambda: list(map(_selector, texts)))
         if any(all(matcher.matches("") for matcher in matchers) for matchers in found):
             raise BadParameter("match[] must contain at least one non-empty matcher")
         return found

@@ -101,7 +101,7 @@ class QueryAPI:
 
     async def series(self, request: Request) -> Response:
         params = await Parameters.of(request)
-        selectors = params.selectors()
+        selectors = await params.selectors()
         if not selectors:
             raise BadParameter("no match[] parameter provided")
         limit = params.limit()
@@ -112,7 +112,7 @@ class QueryAPI:
         params = await Parameters.of(request)
         limit = params.limit()
         names = await self._querier.label_names(
-            union(params.selectors()), *_window(params), limit + 1 if limit else 0
+            union(await params.selectors()), *_window(params), limit + 1 if limit else 0
         )
         return await _listed(request, names, limit)
 
@@ -123,22 +123,22 @@ class QueryAPI:
             raise BadParameter('invalid label name: ""')
         limit = params.limit()
         values = await self._querier.label_values(
-            name, union(params.selectors()), *_window(params), limit + 1 if limit else 0
+            name, union(await params.selectors()), *_window(params), limit + 1 if limit else 0
         )
         return await _listed(request, values, limit)
 
     async def format_query(self, request: Request) -> Response:
-        params = await Parameters.of(request)
-        return success(request, pretty(_parsed(params)))
+        return await _of_tree(request, pretty)
 
     async def parse_query(self, request: Request) -> Response:
-        params = await Parameters.of(request)
-        return success(request, to_json(_parsed(params)))
+        return await _of_tree(request, to_json)
 
 
-def _parsed(params: Parameters) -> Expr:
+async def _of_tree(request: Request, shown: Callable[[Expr], object]) -> Response:
+    """In a thread: a text of 64 KiB takes a second, and one of a few characters may say so much."""
+    text = (await Parameters.of(request)).text("query")
     try:
-        return parse(params.text("query"))
+        return await asyncio.to_thread(lambda: success(request, shown(parse(text))))
     except BadQuery as error:
         raise bad_query(error) from None
 

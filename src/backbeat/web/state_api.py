@@ -17,6 +17,7 @@ from backbeat.alerting.forward import ExternalAlertmanagers
 from backbeat.collect.manager import ScrapeManager, by_metric
 from backbeat.collect.target import TargetStatus
 from backbeat.config.backbeat import Config
+from backbeat.model.appender import Exemplar
 from backbeat.model.durations import format_duration
 from backbeat.model.labels import Labels
 from backbeat.promql.ast import VectorSelector
@@ -80,12 +81,12 @@ class StateAPI:
         start_ms, end_ms = params.time_ms("start", MIN_TIME_MS), params.time_ms("end", MAX_TIME_MS)
         if end_ms < start_ms:
             raise BadParameter("end timestamp must not be before start timestamp")
-        selectors = {each.matchers for each in vector_selectors(parse(params.text("query")))}
-        found = {
-            one
-            for matchers in selectors
-            for one in await anyio.to_thread.run_sync(self._storage.exemplars, matchers, start_ms, end_ms)
-        }
+
+        def find() -> set[Exemplar]:
+            selectors = {each.matchers for each in vector_selectors(parse(params.text("query")))}
+            return {one for each in selectors for one in self._storage.exemplars(each, start_ms, end_ms)}
+
+        found = await anyio.to_thread.run_sync(find)
         shown: dict[Labels, list[dict[str, object]]] = {}
         for one in sorted(found, key=lambda each: (each.series, each.timestamp_ms, each.labels)):
             told = {
@@ -158,7 +159,7 @@ class StateAPI:
         if kind not in ("", "alert", "record"):
             raise BadParameter(f'invalid parameter "type": not supported value "{kind}"')
         names, groups, files = params.all("rule_name[]"), params.all("rule_group[]"), params.all("file[]")
-        matchers = params.selectors()
+        matchers = await params.selectors()
         with_alerts = not params.flag("exclude_alerts", "error converting exclude_alerts")
         most, token = _page(params)
         after = not token
