@@ -4,14 +4,13 @@ In:  a matrix (series, samples). Out: a `Packed`; any rows of it again, to the b
 A chunk in memory is short and lives for hours, so what counts is how fast it is made and read. Whole numbers
 are held as their differences, in as few bytes as the largest of a series needs; all else as the differences
 of its bit patterns. Series of one width are packed together, bytes of the same weight side by side, by a
-general compressor: a tenth of the time of one stream a series, and little more room. Blocks (`storage.codec`)
-are made once.
+general compressor: a tenth of the time of one stream a series, and little more room. Not too many, though: who
+wants one metric of a target's thousand series unpacks few others. Blocks (`storage.codec`) are made once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 
 import cramjam
 import numpy as np
@@ -20,8 +19,8 @@ from numpy.typing import NDArray
 
 from backbeat.model.arrays import Float64s, Int32s, Int64s
 
-_GROUP_BYTES = 1 << 16
-"""before compression: so many at once are compressed as well and as fast as more; fewer take longer"""
+_GROUP_BYTES = 1 << 14
+"""before compression: so many at once are compressed as well as more, and nearly as fast; fewer take longer"""
 _BITS = 8
 """width of a series whose bit patterns are packed: its values are no whole numbers, or too far apart"""
 _OF_WIDTH = {width: np.dtype(f"<i{width}") for width in (1, 2, 4, _BITS)}
@@ -31,24 +30,28 @@ Bytes8 = NDArray[np.uint8]
 
 
 class Group(Struct, frozen=True):
-    """Series of one width. rows: (series,) which of the chunk's, sorted."""
+    """Series of one width.
+
+    rows:    (series,) which of the chunk's, sorted, from `first` to `last`
+    content: their first values and then all differences, packed
+    """
 
     width: int
     rows: NDArray[np.integer]
+    first: int
+    last: int
     content: bytes
 
 
 class Packed(Struct, frozen=True):
-    """firsts: the first values of all series, packed; samples: how many each has."""
+    """samples: how many each series has."""
 
     samples: int
-    count: int
-    firsts: bytes
     groups: Sequence[Group]
 
     @property
     def size_bytes(self) -> int:
-        return sum(len(group.content) + group.rows.nbytes + 100 for group in self.groups) + len(self.firsts)
+        return sum(len(group.content) + group.rows.nbytes + 150 for group in self.groups)
 
 
 def pack(matrix: Float64s) -> Packed:
@@ -71,12 +74,12 @@ def pack(matrix: Float64s) -> Packed:
         members: NDArray[np.integer] = np.flatnonzero(widths == width)
         members = members.astype(np.uint16) if count <= 1 << 16 else members.astype(np.int32)
         own = changes if len(members) == count else changes[members]
-        narrowed = own.astype(_OF_WIDTH[width])
-        groups += [
-            Group(width, members[begin : begin + together], _compressed(narrowed[begin : begin + together]))
-            for begin in range(0, len(members), together)
-        ]
-    return Packed(samples, count, _compressed(np.ascontiguousarray(numbers[:, 0])), groups)
+        narrowed = own[:, 1:].astype(_OF_WIDTH[width])
+        for begin in range(0, len(members), together):
+            rows = members[begin : begin + together]
+            content = _compressed(numbers[rows, 0], narrowed[begin : begin + together])
+            groups.append(Group(width, rows, int(rows[0]), int(rows[-1]), content))
+    return Packed(samples, groups)
 
 
 def group_series(samples: int, width: int) -> int:
@@ -85,40 +88,44 @@ def group_series(samples: int, width: int) -> int:
 
 
 def unpack_into(out: Float64s, packed: Packed, rows: Int32s) -> None:
-    """Write the values of some rows to (rows, samples); quickest where they are all of them in order."""
-    firsts = _decompressed(packed.firsts, _BITS, (packed.count,))
-    every = len(rows) == packed.count and bool((rows[1:] > rows[:-1]).all())
-    for group, places, own in _found(packed, None if every else rows):
-        changes = _decompressed(group.content, group.width, (len(group.rows), packed.samples))
-        first = firsts[group.rows]
-        if own is not None:
-            changes, first = changes[own], first[own]
-        target = out[places] if isinstance(places, slice) else np.empty((len(places), packed.samples))
-        whole = target.view(np.int64)
-        np.cumsum(changes, axis=1, dtype=np.int64, out=whole)
-        whole += first[:, None]
-        if group.width != _BITS:
-            target[...] = whole
-        if not isinstance(places, slice):
-            out[places] = target
-
-
-def _found(packed: Packed, rows: Int32s | None) -> Iterator[tuple[Group, slice | Int64s, Int64s | None]]:
-    """Groups with wanted rows (None: all), the places of these in `rows`, and in the group (None: all)."""
-    if rows is None:
-        for group in packed.groups:
-            first, last = int(group.rows[0]), int(group.rows[-1]) + 1
-            is_run = last - first == len(group.rows)
-            yield group, slice(first, last) if is_run else group.rows.astype(np.int64), None
+    """Write the values of some rows, each once, to (rows, samples); quickest where they are in order."""
+    if not len(rows):
         return
-    group_of, place_in = np.empty(packed.count, np.int64), np.empty(packed.count, np.int64)
-    for number, group in enumerate(packed.groups):
-        group_of[group.rows], place_in[group.rows] = number, np.arange(len(group.rows))
-    wanted = group_of[rows]
-    order = np.argsort(wanted, kind="stable")
-    for begin, end in pairwise(np.flatnonzero(np.diff(wanted[order], prepend=-1, append=-1)).tolist()):
-        places = order[begin:end]
-        yield packed.groups[int(wanted[places[0]])], places, place_in[rows[places]]
+    order = None if bool((rows[1:] > rows[:-1]).all()) else np.argsort(rows, kind="stable")
+    wanted = rows if order is None else rows[order]
+    first, last = wanted.item(0), wanted.item(-1)
+    for group in packed.groups:
+        if first <= group.last and group.first <= last:
+            places, own = _found(group, wanted)
+            if len(own):
+                out[places if order is None else order[places]] = _values(group, own, packed.samples)
+
+
+def _found(group: Group, wanted: Int32s) -> tuple[slice | Int64s, Int64s]:
+    """Which of the wanted rows, in order, are in a group, and where in it."""
+    begin, end = wanted.searchsorted((group.first, group.last + 1)).tolist()
+    nearby = wanted[begin:end]
+    if group.last - group.first + 1 == len(group.rows):
+        return slice(begin, end), nearby - group.first
+    own = group.rows.searchsorted(nearby)
+    there = group.rows[own] == nearby
+    return np.flatnonzero(there) + begin, own[there]
+
+
+def _values(group: Group, own: Int64s, samples: int) -> Float64s | Int64s:
+    """(own, samples) of some series of a group."""
+    count, chosen = len(group.rows), _as_slice(own)
+    weights = np.frombuffer(memoryview(cramjam.zstd.decompress(group.content)), np.uint8)
+    values = np.empty((len(own), samples), np.int64)
+    values[:, 0] = _joined(weights[: _BITS * count].reshape(_BITS, count, 1)[:, chosen])[:, 0]
+    values[:, 1:] = _joined(weights[_BITS * count :].reshape(group.width, count, samples - 1)[:, chosen])
+    np.cumsum(values, axis=1, out=values)
+    return values.view(np.float64) if group.width == _BITS else values
+
+
+def _as_slice(places: Int64s) -> slice | Int64s:
+    first, last = places.item(0), places.item(-1)
+    return slice(first, last + 1) if last - first + 1 == len(places) else places
 
 
 def _changes(numbers: Int64s) -> Int64s:
@@ -138,16 +145,21 @@ def _widths(changes: Int64s) -> Bytes8:
     return widths
 
 
-def _compressed(numbers: NDArray[np.signedinteger]) -> bytes:
+def _compressed(firsts: Int64s, changes: NDArray[np.signedinteger]) -> bytes:
+    """Bytes of the same weight side by side: those of the first values, (series,), and of (series, changes)."""
+    weights = [_apart(firsts[:, None]), _apart(changes)]
+    return bytes(cramjam.zstd.compress(np.concatenate(weights).data, level=1))
+
+
+def _apart(numbers: NDArray[np.signedinteger]) -> Bytes8:
+    """All bytes of the lowest weight, then all of the next."""
     width = numbers.dtype.itemsize
-    weights = numbers.reshape(-1).view(np.uint8)
-    if width > 1:
-        weights = np.ascontiguousarray(weights.reshape(-1, width).T)
-    return bytes(cramjam.zstd.compress(weights.data, level=1))
+    flat = np.ascontiguousarray(numbers).reshape(-1).view(np.uint8)
+    return flat if width == 1 else np.ascontiguousarray(flat.reshape(-1, width).T).reshape(-1)
 
 
-def _decompressed(content: bytes, width: int, shape: tuple[int, ...]) -> NDArray[np.signedinteger]:
-    weights = np.frombuffer(memoryview(cramjam.zstd.decompress(content)), np.uint8)
-    if width > 1:
-        weights = np.ascontiguousarray(weights.reshape(width, -1).T).reshape(-1)
-    return weights.view(_OF_WIDTH[width]).reshape(shape)
+def _joined(weights: Bytes8) -> NDArray[np.signedinteger]:
+    """(weights, series, numbers) bytes to (series, numbers)."""
+    width, *shape = weights.shape
+    numbers = weights[0] if width == 1 else np.ascontiguousarray(weights.transpose(1, 2, 0))
+    return numbers.view(_OF_WIDTH[width]).reshape(shape)
