@@ -1,4 +1,4 @@
-"""A million active series with an hour of samples at 15 s: what a dashboard's queries take, and how much memory.
+"""A million active series with an hour of samples at 15 s: what queries of a dashboard take, and the memory.
 
     python -m benchmarks.scale [--targets 500] [--runs 5]
 

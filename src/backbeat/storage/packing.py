@@ -4,8 +4,8 @@ In:  a matrix (series, samples). Out: a `Packed`; any rows of it again, to the b
 A chunk in memory is short and lives for hours, so what counts is how fast it is made and read. Whole numbers
 are held as their differences, in as few bytes as the largest of a series needs; all else as the differences
 of its bit patterns. Series of one width are packed together, bytes of the same weight side by side, by a
-general compressor: a tenth of the time of one stream a series, and little more room. Not too many, though: who
-wants one metric of a target's thousand series unpacks few others. Blocks (`storage.codec`) are made once.
+general compressor: a tenth of the time of one stream a series, and little more room. Not too many, though:
+who wants one metric of a target's thousand series unpacks few others. Blocks (`storage.codec`) are made once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from backbeat.model.arrays import Float64s, Int32s, Int64s
 
 _GROUP_BYTES = 1 << 14
-"""before compression: so many at once are compressed as well as more, and nearly as fast; fewer take longer"""
+"""before compression: so many are compressed as well as more, and nearly as fast; fewer take longer"""
 _BITS = 8
 """width of a series whose bit patterns are packed: its values are no whole numbers, or too far apart"""
 _OF_WIDTH = {width: np.dtype(f"<i{width}") for width in (1, 2, 4, _BITS)}
@@ -146,7 +146,7 @@ def _widths(changes: Int64s) -> Bytes8:
 
 
 def _compressed(firsts: Int64s, changes: NDArray[np.signedinteger]) -> bytes:
-    """Bytes of the same weight side by side: those of the first values, (series,), and of (series, changes)."""
+    """Bytes of one weight side by side: those of the first values, (series,), and of (series, changes)."""
     weights = [_apart(firsts[:, None]), _apart(changes)]
     return bytes(cramjam.zstd.compress(np.concatenate(weights).data, level=1))
 
