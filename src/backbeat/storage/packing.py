@@ -27,6 +27,7 @@ _OF_WIDTH = {width: np.dtype(f"<i{width}") for width in (1, 2, 4, _BITS)}
 _NARROWED = (1, 2, 4)
 
 Bytes8 = NDArray[np.uint8]
+Places = NDArray[np.integer]
 
 
 class Group(Struct, frozen=True):
@@ -37,7 +38,7 @@ class Group(Struct, frozen=True):
     """
 
     width: int
-    rows: NDArray[np.integer]
+    rows: Places
     first: int
     last: int
     content: bytes
@@ -71,7 +72,7 @@ def pack(matrix: Float64s) -> Packed:
     groups = []
     for width in np.unique(widths).tolist():
         together = group_series(samples, width)
-        members: NDArray[np.integer] = np.flatnonzero(widths == width)
+        members: Places = np.flatnonzero(widths == width)
         members = members.astype(np.uint16) if count <= 1 << 16 else members.astype(np.int32)
         own = changes if len(members) == count else changes[members]
         narrowed = own[:, 1:].astype(_OF_WIDTH[width])
@@ -101,7 +102,7 @@ def unpack_into(out: Float64s, packed: Packed, rows: Int32s) -> None:
                 out[places if order is None else order[places]] = _values(group, own, packed.samples)
 
 
-def _found(group: Group, wanted: Int32s) -> tuple[slice | Int64s, Int64s]:
+def _found(group: Group, wanted: Int32s) -> tuple[slice | Int64s, Places]:
     """Which of the wanted rows, in order, are in a group, and where in it."""
     begin, end = wanted.searchsorted((group.first, group.last + 1)).tolist()
     nearby = wanted[begin:end]
@@ -112,7 +113,7 @@ def _found(group: Group, wanted: Int32s) -> tuple[slice | Int64s, Int64s]:
     return np.flatnonzero(there) + begin, own[there]
 
 
-def _values(group: Group, own: Int64s, samples: int) -> Float64s | Int64s:
+def _values(group: Group, own: Places, samples: int) -> Float64s | Int64s:
     """(own, samples) of some series of a group."""
     count, chosen = len(group.rows), _as_slice(own)
     weights = np.frombuffer(memoryview(cramjam.zstd.decompress(group.content)), np.uint8)
@@ -123,7 +124,7 @@ def _values(group: Group, own: Int64s, samples: int) -> Float64s | Int64s:
     return values.view(np.float64) if group.width == _BITS else values
 
 
-def _as_slice(places: Int64s) -> slice | Int64s:
+def _as_slice(places: Places) -> slice | Places:
     first, last = places.item(0), places.item(-1)
     return slice(first, last + 1) if last - first + 1 == len(places) else places
 
