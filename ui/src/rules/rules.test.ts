@@ -87,6 +87,31 @@ test("rules are chosen by words and state, and groups without any left out", () 
   expect(chosenRules(groups, "", "Slow", "")[0]?.rules[0]?.id).toBe("f;one;0");
 });
 
+test("what asks for somebody comes first, all else stays as the files have it", () => {
+  const rule = (name: string, state?: "firing" | "pending" | "inactive", health = "ok"): RuleGroup["rules"][number] => ({
+    type: state ? "alerting" : "recording", name, query: "q", health, evaluationTime: 0, lastEvaluation: "", ...(state ? { state } : {}),
+  });
+  const group = (name: string, ...rules: RuleGroup["rules"]): RuleGroup => ({ name, file: "f", interval: 1, evaluationTime: 0, lastEvaluation: "", rules });
+  const shown = chosenRules(
+    [
+      group("records", rule("a:b"), rule("c:d")),
+      group("waits", rule("Quiet", "inactive"), rule("Soon", "pending")),
+      group("fails", rule("e:f"), rule("g:h", undefined, "err")),
+      group("fires", rule("Low", "inactive"), rule("Soon too", "pending"), rule("Slow", "firing"), rule("Down", "firing", "err")),
+      group("more records", rule("i:j")),
+    ],
+    "", "", "",
+  );
+  expect(shown.map((one) => [one.name, ...one.rules.map((each) => each.rule.name)])).toEqual([
+    ["fires", "Slow", "Down", "Soon too", "Low"],
+    ["fails", "g:h", "e:f"],
+    ["waits", "Soon", "Quiet"],
+    ["records", "a:b", "c:d"],
+    ["more records", "i:j"],
+  ]);
+  expect(shown[0]?.rules[0]?.id).toBe("f;fires;2");
+});
+
 test("a rule's own values are those with its labels", () => {
   const series = (signal: string, min: number) => ({ labels: { __name__: "weight", signal }, count: 1, min, max: min });
   const all = [series("cpu", 5), series("disk", 25)];

@@ -19,6 +19,7 @@ export interface ShownGroup extends Omit<RuleGroup, "rules"> {
   rules: ShownRule[];
 }
 
+/** What passes the filter; what asks for somebody comes first, all else as the files have it. */
 export function chosenRules(groups: readonly RuleGroup[], text: string, name: string, kind: string): ShownGroup[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   return groups
@@ -31,9 +32,11 @@ export function chosenRules(groups: readonly RuleGroup[], text: string, name: st
             (name === "" || rule.name === name) &&
             isOf(rule, kind) &&
             words.every((word) => `${rule.name} ${rule.query} ${group.name} ${group.file}`.toLowerCase().includes(word)),
-        ),
+        )
+        .sort((one, other) => urgency(one.rule) - urgency(other.rule)),
     }))
-    .filter((group) => group.rules.length > 0);
+    .filter((group) => group.rules.length > 0)
+    .sort((one, other) => worst(one) - worst(other));
 }
 
 function isOf(rule: Rule, kind: string): boolean {
@@ -42,9 +45,21 @@ function isOf(rule: Rule, kind: string): boolean {
   return kind === "" || rule.state === kind;
 }
 
+const URGENT = ["firing", "failing", "pending"] as const;
+
+/** 0 is most urgent */
+function urgency(rule: Rule): number {
+  const place = URGENT.findIndex((kind) => isOf(rule, kind));
+  return place < 0 ? URGENT.length : place;
+}
+
+function worst(group: ShownGroup): number {
+  return Math.min(...group.rules.map(({ rule }) => urgency(rule)));
+}
+
 /** Whether a rule asks for nobody: it works, and nothing fires or is pending. */
 export function isCalm(rule: Rule): boolean {
-  return rule.health !== "err" && rule.state !== "firing" && rule.state !== "pending";
+  return urgency(rule) === URGENT.length;
 }
 
 export interface Recorded {
