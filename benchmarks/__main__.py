@@ -11,7 +11,7 @@ RUNS = (
     ("rules",),
     ("start",),
     ("cardinality",),
-    ("ingest", "--seconds", "240", "--restart"),
+    ("ingest",),
     ("ingest", "--gzip"),
     ("ingest", "--churn", "0.1"),
     ("ingest", "--remote-write"),

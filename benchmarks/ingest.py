@@ -4,7 +4,6 @@
     python benchmarks/ingest.py --gzip             targets compress, as most exporters do when asked
     python benchmarks/ingest.py --churn 0.1        a tenth of the series is replaced every minute
     python benchmarks/ingest.py --remote-write     both receive the same remote-write requests instead
-    python benchmarks/ingest.py --seconds 240 --restart     the log of 100,000 series, 1 h if it were at 15 s
     python benchmarks/ingest.py --targets 500 --interval 15 --warm-up 60 --seconds 120     a million series
 
 The targets live in a process of their own. Counted is the CPU time (user and system) of each server's
@@ -315,21 +314,7 @@ def measure_scraping(name: str, ports: list[int], arguments: argparse.Namespace)
                 ask(name, port, arguments.ask)
             process.kill()
             process.wait()
-        if arguments.restart:
-            with running(command, stderr=subprocess.DEVNULL):
-                print(f"{name}: kill -9, then ready after {until_ready(port):.2f} s")
         return measured
-
-
-def until_ready(port: int) -> float:
-    """Seconds until a server that was just started says that it is ready."""
-    begin = time.perf_counter()
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready"):
-                return time.perf_counter() - begin
-        except OSError:
-            time.sleep(0.01)
 
 
 def ask(name: str, port: int, query: str) -> None:
@@ -354,7 +339,6 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=15)
     parser.add_argument("--churn", type=float, default=0, help="share of the series replaced a minute")
     parser.add_argument("--interval", type=float, default=1, help="seconds between scrapes")
-    parser.add_argument("--restart", action="store_true", help="kill -9 at the end, and start again")
     parser.add_argument("--ask", help="a query to time at the end of the run")
     parser.add_argument("--gzip", action="store_true")
     parser.add_argument("--remote-write", action="store_true")

@@ -4,8 +4,9 @@
 
 `check` and the starts are of the profile that `backbeat init` writes. The first scrape is the first request
 that reaches one of fifty targets scraped every second. The log of the restart holds an hour of 100,000 series
-at 15 s, 24 million samples; `python -m benchmarks.ingest --seconds 240 --restart` does the same beside
-Prometheus. Idle is the process of Backbeat alone while `backbeat demo` runs and nobody looks.
+at 15 s, 24 million samples. Where Prometheus is installed, it receives the very same, and both are started in
+turn. Each is killed (SIGKILL) once it is ready, so that all read what a crash leaves, from the page cache.
+Idle is the process of Backbeat alone while `backbeat demo` runs and nobody looks.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,16 +25,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 import psutil
+from benchmarks.full_log import prometheus_with, write_log
+from benchmarks.ingest import free_port
 from msgspec import Struct
 
-from backbeat.model.clock import now_ms
-from backbeat.model.labels import Labels
-from backbeat.storage import StorageOptions, open_storage
-
 BACKBEAT = [sys.executable, "-m", "backbeat"]
-TARGETS, COHORTS, SERIES, ROWS, STEP_MS = 50, 50, 2_000, 240, 15_000
+TARGETS = 50
 
 
 class Taken(Struct):
@@ -60,12 +58,6 @@ class Target(BaseHTTPRequestHandler):
         pass
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 def profile(directory: Path, target: int) -> None:
     """The profile with its secrets, and a job of fifty targets."""
     subprocess.run([*BACKBEAT, "init", directory], check=True, stdout=subprocess.DEVNULL)
@@ -78,43 +70,29 @@ def profile(directory: Path, target: int) -> None:
     main.write_text(main.read_text().replace("scrape_configs:\n", f"scrape_configs:\n{job}"))
 
 
-def write_log(directory: Path) -> None:
-    """An hour of 100,000 series, as fifty scrapes of 2,000 each would have written them."""
-    store = open_storage(directory, StorageOptions(), now_ms)
-    cohorts = []
-    for number in range(COHORTS):
-        cohort = store.cohort(f"scrape/many/{number}")
-        each = [
-            Labels.of({"__name__": "m", "instance": f"host-{number}", "n": str(n)}) for n in range(SERIES)
-        ]
-        cohorts.append((cohort, cohort.columns(each)))
-    random = np.random.default_rng(1)
-    values = random.integers(0, 1000, SERIES).astype(np.float64)
-    begin = now_ms() - ROWS * STEP_MS
-    for row in range(ROWS):
-        for cohort, columns in cohorts:
-            cohort.append(begin + row * STEP_MS, columns, values + row)
-    store.close()
-
-
 def started(config: Path, data: Path) -> Taken:
-    """Start, wait until ready, and kill -9."""
+    """Start Backbeat, wait until it is ready and has scraped, and kill -9."""
     port = free_port()
     Target.first = 0.0
-    command = [*BACKBEAT, "serve", str(config), "--data", str(data), "--listen", f"127.0.0.1:{port}"]
+    return timed(
+        [*BACKBEAT, "serve", str(config), "--data", str(data), "--listen", f"127.0.0.1:{port}"], port
+    )
+
+
+def timed(command: list[str], port: int, *, scrapes: bool = True) -> Taken:
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while not is_ready(port):
             if process.poll() is not None:
                 raise RuntimeError(f"ended with {process.returncode}: {' '.join(command)}")
-            time.sleep(0.005)
+            time.sleep(0.002)
         ready = time.perf_counter()
         seen = psutil.Process(process.pid)
         used, memory = seen.cpu_times(), seen.memory_info().rss / 2**20
-        while not Target.first:
-            time.sleep(0.005)
+        while scrapes and not Target.first:
+            time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
-    return Taken(ready - began, used.user + used.system, Target.first - began, memory)
+    return Taken(ready - began, used.user + used.system, Target.first - began if scrapes else 0.0, memory)
 
 
 def is_ready(port: int) -> bool:
@@ -158,13 +136,32 @@ def idle(seconds: float) -> float:
 
 
 def show(name: str, taken: list[Taken]) -> None:
-    columns = (
+    columns = [
         ("ready", [each.ready_s for each in taken]),
-        ("first scrape", [each.scraped_s for each in taken]),
         ("CPU until ready", [each.cpu_s for each in taken]),
-    )
+    ]
+    if taken[0].scraped_s:
+        columns.insert(1, ("first scrape", [each.scraped_s for each in taken]))
     told = ", ".join(f"{what} {median(s):.2f} s (least {min(s):.2f})" for what, s in columns)
     print(f"{name}: {told}, {median(each.memory_mib for each in taken):.0f} MiB", flush=True)
+
+
+def restarts(config: Path, folder: Path, runs: int) -> None:
+    """Starts on the full log, and those of Prometheus on its own in turn."""
+    ours = folder / "full"
+    began_ms = write_log(ours / "samples")
+    peer = prometheus_with(began_ms, folder) if shutil.which("prometheus") else None
+    started(config, ours)  # the state's tables are made once
+    taken, theirs = [], []
+    for _ in range(runs):
+        taken.append(started(config, ours))
+        if peer is not None:
+            theirs.append(timed(peer.command, peer.port, scrapes=False))
+    show("24 million samples in the log", taken)
+    if theirs:
+        show("the same, Prometheus", theirs)
+        ratio = median(each.ready_s for each in taken) / median(each.ready_s for each in theirs)
+        print(f"ready again, ratio of the medians: {ratio:.2f}", flush=True)
 
 
 def main() -> None:
@@ -183,10 +180,7 @@ def main() -> None:
         walls, cpus = [each for each, _ in checks], [each for _, each in checks]
         print(f"check: {median(walls):.2f} s (least {min(walls):.2f}), CPU {median(cpus):.2f} s", flush=True)
         show("empty", [started(config, Path(folder, f"empty-{run}")) for run in range(chosen.runs)])
-        full = Path(folder, "full")
-        write_log(full / "samples")
-        started(config, full)  # the state's tables are made once
-        show("24 million samples in the log", [started(config, full) for _ in range(chosen.runs)])
+        restarts(config, Path(folder), chosen.runs)
     if chosen.idle_s:
         print(f"idle in the demo: {idle(chosen.idle_s):.2f} % of a core")
 
