@@ -80,6 +80,7 @@ async def run(
             timeout_graceful_shutdown=STOP_CONNECTIONS_S,
             limit_concurrency=512,
             http=protocol_for(tls.client_allowed_sans if tls else ()),
+            ws="none",
             ssl_context_factory=(lambda *_: context) if context else None,
         )
         log.info("Backbeat %s listens on %s", __version__, url)

@@ -17,7 +17,7 @@ from memory_appender import MemoryAppender
 
 from backbeat.collect import host
 from backbeat.collect.fetch import FetchError
-from backbeat.collect.host import HostCollector
+from backbeat.collect.host_target import HostCollector
 from backbeat.collect.identity import SeriesIdentity
 from backbeat.collect.manager import ScrapeManager
 from backbeat.collect.reader import ScrapeReader

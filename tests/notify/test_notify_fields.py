@@ -24,7 +24,7 @@ from backbeat.config.schema import Anything, ListOf, MapOf, StructOf
 from backbeat.model.alerts import Alert, Delivery, Notification
 from backbeat.model.labels import Labels
 from backbeat.notify.channel import HttpChannel, Tools
-from backbeat.notify.channels import _CHANNELS
+from backbeat.notify.channels import _CHANNELS, channel_of
 from backbeat.notify.http import Answer, Request
 from backbeat.notify.texts import Texts
 
@@ -229,7 +229,7 @@ def load(folder: Path, kind: str, item: dict[str, Any]) -> Integration:
 
 async def effects(integration: Integration, *, is_over: bool) -> list[Any]:
     """Everything that depends on the settings: requests, credentials, time limits."""
-    channel = _CHANNELS[type(integration)](integration, Tools(NOBODY, TEXTS))
+    channel = channel_of(integration, Tools(NOBODY, TEXTS))
     if not isinstance(channel, HttpChannel):
         return [integration]
     asked: list[Any] = []

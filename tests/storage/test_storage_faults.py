@@ -10,10 +10,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
-from types import SimpleNamespace
 
 import numpy as np
-import psutil
 import pytest
 import torture
 from storage_model import Samples, as_samples
@@ -21,7 +19,7 @@ from storage_model import Samples, as_samples
 from backbeat.model.appender import StorageUnavailable
 from backbeat.model.errors import WorldFailure
 from backbeat.model.labels import Labels
-from backbeat.storage import Storage, StorageOptions, open_storage, wal
+from backbeat.storage import Storage, StorageOptions, files, open_storage, wal
 
 SERIES = [Labels.of(__name__="m", n=str(number)) for number in range(5)]
 NOW_MS = 10**12
@@ -423,8 +421,11 @@ def test_a_merge_keeps_a_block_whose_bytes_the_disk_refused(
 def test_a_directory_on_the_network_is_warned_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str, warns: bool
 ) -> None:
-    mounts = [("/", "ext4"), (str(tmp_path), kind), ("/elsewhere", "nfs")]
-    found = [SimpleNamespace(mountpoint=place, fstype=each) for place, each in mounts]
-    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: found)
-    opened(tmp_path).close()
+    directory = tmp_path / "with a blank"
+    directory.mkdir()
+    mounts = [("/", "ext4"), (str(directory).replace(" ", r"\040"), kind), ("/elsewhere", "nfs")]
+    table = tmp_path / "mounts"
+    table.write_text("".join(f"device {place} {each} rw,noatime 0 0\n" for place, each in mounts))
+    monkeypatch.setattr(files, "_MOUNTS", table)
+    opened(directory).close()
     assert ("is on a file system of the network" in caplog.text) == warns

@@ -1,18 +1,13 @@
 """The built-in host collector: this machine's own figures under node exporter's names.
 
 In:  psutil, and /proc where psutil has no word for it.
-Out: an exposition in text format, so that the host is a target like any other.
-Blocks on the system, so it runs on a thread of its own.
+Out: an exposition in text format, so that the host is a target like any other (`collect.host_target`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import re
-import socket
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,11 +15,7 @@ from pathlib import Path
 import psutil
 from msgspec import Struct
 
-from backbeat.collect.fetch import Fetched, FetchError
-from backbeat.collect.target import Target
-from backbeat.config.prometheus import ScrapeConfig
-from backbeat.model.durations import format_duration
-from backbeat.model.labels import Labels, quote
+from backbeat.model.labels import quote
 
 Sample = tuple[dict[str, str], float]
 _PROC = Path("/proc")
@@ -57,63 +48,12 @@ class Family(Struct, frozen=True):
             yield f"{self.name}{{{pairs}}} {value!r}" if pairs else f"{self.name} {value!r}"
 
 
-class HostCollector:
-    """Fetches the host's figures; one collection at a time, even where a disk hangs."""
-
-    def __init__(self, timeout_ms: int) -> None:
-        self._timeout_ms = timeout_ms
-        self._running: threading.Thread | None = None
-
-    async def __call__(self) -> Fetched:
-        """Raises FetchError."""
-        if self._running is not None and self._running.is_alive():
-            raise FetchError("the last collection still waits for the system, probably for a hanging mount")
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[bytes] = loop.create_future()
-
-        def deliver(body: bytes | None, error: Exception | None) -> None:
-            if answer.done():
-                return
-            if error is not None:
-                answer.set_exception(error)
-            else:
-                answer.set_result(body or b"")
-
-        def collect() -> None:
-            body, error = None, None
-            try:
-                body = exposition()
-            except Exception as raised:  # handed to the scrape loop
-                error = raised
-            # A loop that has closed in between wants no answer.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(deliver, body, error)
-
-        # A daemon thread, so that a hanging mount cannot keep the process from ending.
-        self._running = threading.Thread(target=collect, name="host collector", daemon=True)
-        self._running.start()
-        try:
-            async with asyncio.timeout(self._timeout_ms / 1000):
-                return Fetched(await answer, openmetrics=False)
-        except TimeoutError as error:
-            waited = format_duration(self._timeout_ms)
-            raise FetchError(f"timeout: the system gave no answer within {waited}") from error
-        except (OSError, psutil.Error, ValueError) as error:
-            raise FetchError(f"the system's figures could not be read: {error}") from error
-
-
-def host_target(config: ScrapeConfig) -> Target:
-    """The target that stands for this machine."""
-    name = socket.gethostname()
-    labels = Labels.of(job=config.job_name, instance=name)
-    return Target(
-        config.job_name, labels, f"host://{name}", config.scrape_interval_ms, config.scrape_timeout_ms, labels
-    )
-
-
 def exposition() -> bytes:
-    """All families in text format."""
-    return "".join(f"{line}\n" for family in families() for line in family.lines()).encode()
+    """All families in text format. Blocks on the system. Raises OSError, ValueError."""
+    try:
+        return "".join(f"{line}\n" for family in families() for line in family.lines()).encode()
+    except psutil.Error as error:
+        raise OSError(str(error)) from error
 
 
 def families() -> Iterator[Family]:

@@ -21,7 +21,7 @@ from yarl import URL
 from backbeat.collect.discovery import TargetFinder
 from backbeat.collect.exposition import Metadata
 from backbeat.collect.fetch import HTTPFetch
-from backbeat.collect.host import HostCollector, host_target
+from backbeat.collect.host_target import HostCollector, host_target
 from backbeat.collect.metrics import CollectMetrics
 from backbeat.collect.relabel import Relabeler
 from backbeat.collect.scrape import Fetch, ScrapeLoop, Surroundings

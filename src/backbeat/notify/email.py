@@ -8,11 +8,9 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, getaddresses
-
-import aiosmtplib
+from typing import TYPE_CHECKING
 
 from backbeat.config.alertmanager import EmailConfig
 from backbeat.httpclient import tls_context
@@ -21,11 +19,14 @@ from backbeat.notify import mail
 from backbeat.notify.channel import Tools
 from backbeat.templating import TemplateError
 
+if TYPE_CHECKING:
+    import aiosmtplib
+
 _TIMEOUT_S = 50.0
 _AUTHENTICATED = 235
 _PERMANENT = 500
 _SHOWN = 5
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_CONTROL = r"[\x00-\x1f\x7f\x85\u2028\u2029]+"
 _ADDRESSES = frozenset({"from", "to", "cc", "bcc", "reply-to", "sender"})
 _OURS = frozenset({"date", "content-type", "mime-version", "bcc"})
 _DEFAULT_SUBJECT = '{{ template "email.default.subject" . }}'
@@ -44,6 +45,8 @@ class EmailChannel:
         self._texts = tools.texts
 
     async def send(self, notification: Notification) -> Delivery:
+        import aiosmtplib  # with the first mail, and not with every start
+
         try:
             message, sender, recipients = await asyncio.to_thread(
                 self._write, self._texts.routed(notification)
@@ -77,6 +80,8 @@ class EmailChannel:
             return Delivery(False, retry=True, detail=f"mail server: {type(error).__name__}")
 
     async def _hand_over(self, message: EmailMessage, sender: str, recipients: list[str]) -> Delivery:
+        import aiosmtplib
+
         config = self._config
         host, _, port = config.smarthost.rpartition(":")
         context = tls_context(config.tls)
@@ -140,7 +145,7 @@ class EmailChannel:
                 value = self._texts.render(template, told)
             if name.lower() not in _OURS:
                 # An alert's text with a line break must neither add a header nor stop the mail.
-                message[name] = _CONTROL.sub(" ", value).strip()
+                message[name] = re.sub(_CONTROL, " ", value).strip()
         _thread(message, told, config.thread_by, sender[0].rpartition("@")[2])
         (subtype, body), *better = self._bodies(told)
         message.set_content(body, subtype=subtype, cte="quoted-printable")
@@ -188,6 +193,8 @@ def _words(refused: Mapping[str, tuple[int, str]]) -> str:
 
 async def _log_in_as(client: aiosmtplib.SMTP, identity: str, name: str, password: str) -> None:
     """PLAIN in the name of another (RFC 4616), which the library cannot say."""
+    import aiosmtplib
+
     proof = base64.b64encode(f"{identity}\0{name}\0{password}".encode())
     answer = await client.execute_command(b"AUTH", b"PLAIN", proof)
     if answer.code != _AUTHENTICATED:
@@ -196,7 +203,9 @@ async def _log_in_as(client: aiosmtplib.SMTP, identity: str, name: str, password
 
 def _addresses(name: str, value: str) -> list[str]:
     """The bare addresses of a list. Raises _Refused."""
-    if _CONTROL.search(value):
+    from email.headerregistry import Address
+
+    if re.search(_CONTROL, value):
         raise _Refused(f"line breaks are not allowed in the mail's {name} address")
     found = [address for _, address in getaddresses([value])]
     try:

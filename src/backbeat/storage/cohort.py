@@ -8,7 +8,7 @@ may keep it; the series behind a column that was long without samples is forgott
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -81,17 +81,16 @@ class HeadCohort:
         self._dormant_columns: dict[Labels, int] = {}
         self._aliases: dict[int, list[int]] = {}
 
-    def add_columns(self, numbers: Iterable[int], first: int | None = None) -> range:
+    def add_columns(self, numbers: Sequence[int] | Int32s, first: int | None = None) -> range:
         """New columns for these series. first: the number of the first, when the log says so."""
         if first is not None and first > self.width:
             self.add_columns([-1] * (first - self.width))
-        own = list(numbers)
-        first, self.width = self.width, self.width + len(own)
+        first, self.width = self.width, self.width + len(numbers)
         if self.width > len(self.ids):
             room = max(self.width, 2 * len(self.ids))
             self.ids = np.resize(self.ids, room)
             self._slot_of = np.concatenate([self._slot_of, np.full(room - len(self._slot_of), -1, np.int32)])
-        self.ids[first : self.width] = own
+        self.ids[first : self.width] = numbers
         return range(first, self.width)
 
     def layout(self, key: bytes) -> Layout | None:

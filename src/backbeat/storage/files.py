@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 from pathlib import Path
-
-import psutil
 
 log = logging.getLogger(__name__)
 
 DELETING = ".deleting"
 WRITING = ".writing"
+_MOUNTS = Path("/proc/self/mounts")
 _OF_THE_NETWORK = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "ceph", "glusterfs")
 
 
@@ -36,11 +36,19 @@ def make_directory(path: Path) -> None:
 
 def network_file_system(path: Path) -> str:
     """The kind of file system that holds an existing path, if it is one of the network; else empty."""
-    mounts = [
-        mount for mount in psutil.disk_partitions(all=True) if path.resolve().is_relative_to(mount.mountpoint)
-    ]
-    kind = max(mounts, key=lambda mount: len(mount.mountpoint)).fstype if mounts else ""
+    try:
+        lines = _MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return ""
+    # Of device, place, kind and more; blanks and backslashes are written as \\040 and the like.
+    mounts = [(_unescaped(place), kind) for _, place, kind, *_ in (line.split() for line in lines)]
+    above = [(place, kind) for place, kind in mounts if path.resolve().is_relative_to(place)]
+    kind = max(above, key=lambda mount: len(mount[0]))[1].decode() if above else ""
     return kind if kind.startswith(_OF_THE_NETWORK) else ""
+
+
+def _unescaped(place: bytes) -> str:
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), place))
 
 
 def write_durably(path: Path, content: bytes) -> None:

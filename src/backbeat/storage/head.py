@@ -149,7 +149,8 @@ class Head:
     def place_new(self, cohort: HeadCohort, columns: records.Columns) -> None:
         """As `place`, for series that are all new, as the caller knows."""
         numbers = self.table.add_all(columns)
-        own = cohort.add_columns(numbers.tolist(), columns.first)
+        added = cohort.add_columns(numbers, columns.first)
+        own = np.arange(added.start, added.stop)
         self.table.place_cohort[numbers], self.table.place_column[numbers] = cohort.number, own
         if cohort.irregular:
             self.table.home_cohort[numbers], self.table.home_column[numbers] = cohort.number, own

@@ -93,7 +93,7 @@ class Columns(Struct, frozen=True):
     keys:  (series,)
     sizes: (series,) how many labels each has
     refs:  (labels,) place in `pairs` of each label, series after series
-    pairs: the (name, value) pairs that occur
+    texts: JSON of the names and values of the pairs that occur
     """
 
     cohort: int
@@ -101,10 +101,15 @@ class Columns(Struct, frozen=True):
     keys: Keys
     sizes: Int32s
     refs: Int32s
-    pairs: Sequence[tuple[str, str]]
+    texts: memoryview
 
-    def labels(self) -> list[Labels]:
-        pairs = self.pairs
+    def pairs(self) -> list[tuple[str, str]]:
+        """The (name, value) pairs that occur."""
+        texts = orjson.loads(self.texts)
+        return list(zip(texts[::2], texts[1::2], strict=True))
+
+    def labels(self, pairs: Sequence[tuple[str, str]]) -> list[Labels]:
+        """The series. pairs: those of `pairs`, or equal ones"""
         flat = [pairs[ref] for ref in self.refs.tolist()]
         ends = np.cumsum(self.sizes).tolist()
         return [Labels(flat[begin:end]) for begin, end in zip([0, *ends], ends, strict=False)]
@@ -148,8 +153,7 @@ def read_columns(payload: memoryview) -> Columns:
     keys = np.frombuffer(payload, np.uint64, count, at)
     sizes = np.frombuffer(payload, np.int32, count, at + 8 * count)
     refs = np.frombuffer(payload, np.int32, labels, at + 12 * count)
-    texts = orjson.loads(payload[at + 12 * count + 4 * labels :])
-    return Columns(cohort, first, keys, sizes, refs, list(zip(texts[::2], texts[1::2], strict=True)))
+    return Columns(cohort, first, keys, sizes, refs, payload[at + 12 * count + 4 * labels :])
 
 
 def read_layout(payload: memoryview) -> tuple[int, int, Int32s]:

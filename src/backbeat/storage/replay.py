@@ -147,9 +147,9 @@ def _restore_columns(head: Head, columns: records.Columns, *, all_new: bool) -> 
         if all_new:
             head.place_new(cohort, columns)
         else:
-            head.place(cohort, columns.labels(), columns.keys, first)
+            head.place(cohort, columns.labels(columns.pairs()), columns.keys, first)
         return
-    for place, labels in enumerate(columns.labels()):
+    for place, labels in enumerate(columns.labels(columns.pairs())):
         column = first + place
         if column >= cohort.width:
             head.place(cohort, [labels], columns.keys[place : place + 1], column)

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Sequence
 from threading import Lock
 
 import numpy as np
-from msgspec.structs import replace
 
 from backbeat.model.arrays import Bools, Int32s, Int64s
 from backbeat.model.labels import Labels
@@ -153,8 +152,8 @@ class SeriesTable:
         return numbers
 
     def _read(self, numbers: Int32s, columns: Columns) -> None:
-        shared = [self._pairs.setdefault(pair, pair) for pair in columns.pairs]
-        series = replace(columns, pairs=shared).labels()
+        shared = [self._pairs.setdefault(pair, pair) for pair in columns.pairs()]
+        series = columns.labels(shared)
         first, count = int(numbers[0]), len(numbers)
         self._labels[first : first + count] = series
         self._by_labels.update(zip(series, range(first, first + count), strict=True))
