@@ -76,6 +76,7 @@ from backbeat.web.security import Guard
 from backbeat.web.silences_api import SilencesAPI
 from backbeat.web.state_api import StateAPI
 from backbeat.web.storage_api import StorageAPI
+from backbeat.web.targets_api import TargetsAPI
 
 log = logging.getLogger("backbeat")
 
@@ -322,8 +323,8 @@ class Backbeat:
         routes = [
             *QueryAPI(self.querier, now_ms).routes(),
             *ExplainAPI(self.querier, now_ms).routes(),
+            *TargetsAPI(self.scrapes, lambda: self.config).routes(),
             *StateAPI(
-                self.scrapes,
                 self.rules,
                 self.storage,
                 lambda: self.external,

@@ -15,6 +15,7 @@ from backbeat.web.ingest_api import IngestAPI
 from backbeat.web.ops_api import OpsAPI
 from backbeat.web.query_api import QueryAPI
 from backbeat.web.state_api import StateAPI
+from backbeat.web.targets_api import TargetsAPI
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOTHING: Any = None
@@ -23,7 +24,8 @@ NOTHING: Any = None
 def paths() -> list[str]:
     apis = (
         QueryAPI(NOTHING, NOTHING),
-        StateAPI(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING),
+        StateAPI(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING),
+        TargetsAPI(NOTHING, NOTHING),
         AlertmanagerAPI(NOTHING, NOTHING, NOTHING, NOTHING),
         OpsAPI(NOTHING, NOTHING, NOTHING),
         IngestAPI(NOTHING),

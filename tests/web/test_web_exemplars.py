@@ -22,7 +22,7 @@ async def test_exemplars_of_every_selector_by_series(tmp_path: Path) -> None:
     series = {name: Labels.of({"__name__": name}) for name in ("a_total", "b_total", "c_total")}
     trace = Labels.of({"trace_id": "7"})
     storage.append_exemplars([Exemplar(each, trace, 6.0, 1_500) for each in series.values()])
-    served = Dispatcher(StateAPI(NOTHING, NOTHING, storage, NOTHING, NOTHING, 0).routes(), on_error)
+    served = Dispatcher(StateAPI(NOTHING, storage, NOTHING, NOTHING, 0).routes(), on_error)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://backbeat") as asking:
         query = "sum(rate(a_total[5m])) / (b_total offset 1m)"
         found = await asking.post("/api/v1/query_exemplars", data={"query": query, "start": "1", "end": "2"})

@@ -23,7 +23,7 @@ class Rules:
 
 
 async def test_groups_come_page_by_page() -> None:
-    routes = StateAPI(NOTHING, cast("Any", Rules()), NOTHING, NOTHING, NOTHING, 0).routes()
+    routes = StateAPI(cast("Any", Rules()), NOTHING, NOTHING, NOTHING, 0).routes()
     served = Dispatcher(routes, on_error)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://backbeat") as asking:
 

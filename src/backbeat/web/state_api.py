@@ -1,11 +1,10 @@
-"""Prometheus's API for what is running: targets, metadata, rules, alerts, exemplars, status."""
+"""Prometheus's API for what is running: rules, alerts, exemplars, status."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import anyio.to_thread
 from msgspec import Struct
@@ -14,14 +13,12 @@ from starlette.responses import Response
 
 from backbeat import __version__
 from backbeat.alerting.forward import ExternalAlertmanagers
-from backbeat.collect.manager import ScrapeManager, by_metric
-from backbeat.collect.target import TargetStatus
 from backbeat.config.backbeat import Config
 from backbeat.model.appender import Exemplar
 from backbeat.model.durations import format_duration
 from backbeat.model.labels import Labels
 from backbeat.promql.ast import VectorSelector
-from backbeat.promql.parser import parse, parse_selector
+from backbeat.promql.parser import parse
 from backbeat.rules import AlertStatus, GroupStatus, RuleManager, RuleStatus
 from backbeat.storage import Storage, StorageOptions
 from backbeat.web.dispatch import Route
@@ -36,7 +33,6 @@ class StateAPI:
 
     def __init__(
         self,
-        scrapes: ScrapeManager,
         rules: RuleManager,
         storage: Storage,
         external: Callable[[], ExternalAlertmanagers],
@@ -45,7 +41,6 @@ class StateAPI:
         loaded: Callable[[], tuple[int, bool]] | None = None,
     ) -> None:
         """loaded: when the configuration was read last, in ms, and whether the last reload succeeded."""
-        self._scrapes = scrapes
         self._rules = rules
         self._storage = storage
         self._external = external
@@ -56,10 +51,6 @@ class StateAPI:
     def routes(self) -> list[Route]:
         paths = {
             "query_exemplars": self.exemplars,
-            "scrape_pools": self.pools,
-            "targets": self.targets,
-            "targets/metadata": self.targets_metadata,
-            "metadata": self.metadata,
             "rules": self.rules,
             "alerts": self.alerts,
             "alertmanagers": self.alertmanagers,
@@ -98,60 +89,9 @@ class StateAPI:
         data = [{"seriesLabels": dict(series), "exemplars": told} for series, told in shown.items()]
         return success(request, data)
 
-    async def pools(self, request: Request) -> Response:
-        names = {each.job_name for each in self._config().prometheus.scrape_configs}
-        return success(request, {"scrapePools": sorted(names)})
-
     async def replay(self, request: Request) -> Response:
         """The log is read before the first request can be answered."""
         return success(request, {"min": 0, "max": 0, "current": 0})
-
-    async def targets(self, request: Request) -> Response:
-        params = await Parameters.of(request)
-        state, pool = params.text("state").lower(), params.text("scrapePool")
-        active = [
-            _target(one)
-            for one in self._scrapes.targets()
-            if state != "dropped" and pool in ("", one.scrape_pool)
-        ]
-        dropped = [
-            {"discoveredLabels": dict(one.discovered_labels), "scrapePool": one.scrape_pool}
-            for one in self._scrapes.dropped_targets()
-            if state != "active" and pool in ("", one.scrape_pool)
-        ]
-        return success(
-            request,
-            {"activeTargets": active, "droppedTargets": dropped, "droppedTargetCounts": _counts(dropped)},
-        )
-
-    async def targets_metadata(self, request: Request) -> Response:
-        params = await Parameters.of(request)
-        chosen = params.text("match_target")
-        matchers = parse_selector(chosen) if chosen else ()
-        metric, limit = params.text("metric"), params.count("limit")
-        found = [
-            {
-                "target": dict(one.target.labels),
-                **({} if metric else {"metric": one.metric}),
-                "type": one.metadata.type,
-                "help": one.metadata.help,
-                "unit": one.metadata.unit,
-            }
-            for one in self._scrapes.metadata()
-            if metric in ("", one.metric) and all(matcher.accepts(one.target.labels) for matcher in matchers)
-        ]
-        return success(request, found[:limit])
-
-    async def metadata(self, request: Request) -> Response:
-        params = await Parameters.of(request)
-        metric, limit = params.text("metric"), params.count("limit")
-        per_metric = params.count("limit_per_metric") or 0
-        found: dict[str, Any] = {}
-        for name, entries in by_metric(self._scrapes.metadata()).items():
-            if metric in ("", name) and (limit is None or len(found) < limit):
-                shown = entries[:per_metric] if per_metric > 0 else entries
-                found[name] = [{"type": one.type, "help": one.help, "unit": one.unit} for one in shown]
-        return success(request, found)
 
     async def rules(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -301,29 +241,6 @@ def _token(group: GroupStatus) -> str:
 
 def _table(rows: Sequence[tuple[str, int]]) -> list[dict[str, object]]:
     return [{"name": name, "value": count} for name, count in rows]
-
-
-def _counts(dropped: list[dict[str, Any]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for one in dropped:
-        counts[one["scrapePool"]] = counts.get(one["scrapePool"], 0) + 1
-    return counts
-
-
-def _target(one: TargetStatus) -> dict[str, object]:
-    return {
-        "discoveredLabels": dict(one.discovered_labels),
-        "labels": dict(one.labels),
-        "scrapePool": one.scrape_pool,
-        "scrapeUrl": one.scrape_url,
-        "globalUrl": one.global_url,
-        "lastError": one.last_error,
-        "lastScrape": rfc3339(one.last_scrape_ms),
-        "lastScrapeDuration": one.last_scrape_duration_s,
-        "health": one.health,
-        "scrapeInterval": format_duration(one.interval_ms),
-        "scrapeTimeout": format_duration(one.timeout_ms),
-    }
 
 
 def _group(group: GroupStatus, rules: Sequence[RuleStatus], *, with_alerts: bool) -> dict[str, object]:
