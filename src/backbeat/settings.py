@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from backbeat.config.backbeat import Config
 from backbeat.config.load import load_config
+from backbeat.config.pools import pool_text
 from backbeat.config.prometheus import ScrapeConfig
 from backbeat.config.web import VERIFIED_CLIENTS
 from backbeat.model.errors import BackbeatError
@@ -63,8 +64,8 @@ def with_host_collector(config: Config) -> Config:
     interval = own.host_interval_ms or prometheus.scrape_interval_ms
     timeout = min(prometheus.scrape_timeout_ms, interval)
     host = ScrapeConfig("node", scrape_interval_ms=interval, scrape_timeout_ms=timeout, host_collector=True)
-    scrapes = (*prometheus.scrape_configs, host)
-    return replace(config, prometheus=replace(prometheus, scrape_configs=scrapes))
+    scrapes, pools = (*prometheus.scrape_configs, host), (*prometheus.pools, pool_text(host))
+    return replace(config, prometheus=replace(prometheus, scrape_configs=scrapes, pools=pools))
 
 
 def storage_options(config: Config) -> StorageOptions:

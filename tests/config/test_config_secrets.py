@@ -62,7 +62,9 @@ WEB = "basic_auth_users: {admin: '$2b$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQ
 def everything(config: Config) -> str:
     """All texts of a configuration but those whose place is a field of plain text."""
     assert config.alertmanager is not None
-    return "\n".join((config.prometheus.text, config.alertmanager.text, *config.warnings))
+    return "\n".join(
+        (config.prometheus.text, *config.prometheus.pools, config.alertmanager.text, *config.warnings)
+    )
 
 
 def test_no_text_that_is_shown_holds_a_secret(load: Load) -> None:

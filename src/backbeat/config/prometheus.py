@@ -141,6 +141,8 @@ class PrometheusConfig(Struct, frozen=True):
     rule_query_offset_ms: int = 0
     external_labels: Labels = NO_LABELS
     scrape_configs: tuple[ScrapeConfig, ...] = ()
+    pools: tuple[str, ...] = ()
+    """of each scrape config what is in force, as YAML with secrets masked"""
     alertmanagers: tuple[AlertmanagerTargets, ...] = ()
     alert_relabel_configs: tuple[RelabelConfig, ...] = ()
     rule_groups: tuple[RuleGroup, ...] = ()

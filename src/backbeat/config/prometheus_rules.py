@@ -14,6 +14,7 @@ from msgspec import Struct
 from backbeat.config.discovery_fields import discovery, static_targets, warn_unsupported
 from backbeat.config.http_fields import http_client
 from backbeat.config.kinds import is_label_name
+from backbeat.config.pools import pool_text
 from backbeat.config.prometheus import (
     AlertmanagerTargets,
     PrometheusConfig,
@@ -220,6 +221,7 @@ def prometheus_config(
         *section.sections("scrape_configs"),
         *(each for file in files for each in file.sections("scrape_configs")),
     ]
+    configs = tuple(scrape_config(each, defaults) for each in scrapes)
     return PrometheusConfig(
         path=section.reading.path,
         text=text,
@@ -228,7 +230,8 @@ def prometheus_config(
         evaluation_interval_ms=_int(defaults.get("evaluation_interval")) or _MINUTE,
         rule_query_offset_ms=_int(defaults.get("rule_query_offset")),
         external_labels=_external_labels(defaults),
-        scrape_configs=tuple(scrape_config(each, defaults) for each in scrapes),
+        scrape_configs=configs,
+        pools=tuple(map(pool_text, configs, scrapes)),
         alertmanagers=_alertmanagers(alerting),
         alert_relabel_configs=relabel_configs(alerting, "alert_relabel_configs") if alerting else (),
         rule_groups=groups,

@@ -11,11 +11,12 @@ from starlette.responses import Response
 from backbeat.collect.manager import ScrapeManager, by_metric
 from backbeat.collect.target import TargetStatus
 from backbeat.config.backbeat import Config
+from backbeat.model import gotext
 from backbeat.model.durations import format_duration
 from backbeat.promql.parser import parse_selector
 from backbeat.web.dispatch import Route
 from backbeat.web.moments import rfc3339
-from backbeat.web.params import Parameters
+from backbeat.web.params import BadParameter, Parameters
 from backbeat.web.responses import success
 
 
@@ -29,6 +30,7 @@ class TargetsAPI:
     def routes(self) -> list[Route]:
         return [
             Route("/api/v1/scrape_pools", self.pools, methods=["GET"]),
+            Route("/api/v1/scrape_pools/config", self.pool_config, methods=["GET"]),
             Route("/api/v1/targets", self.targets, methods=["GET"]),
             Route("/api/v1/targets/metadata", self.targets_metadata, methods=["GET"]),
             Route("/api/v1/metadata", self.metadata, methods=["GET"]),
@@ -37,6 +39,16 @@ class TargetsAPI:
     async def pools(self, request: Request) -> Response:
         names = {each.job_name for each in self._config().prometheus.scrape_configs}
         return success(request, {"scrapePools": sorted(names)})
+
+    async def pool_config(self, request: Request) -> Response:
+        name = (await Parameters.of(request)).text("scrapePool")
+        if not name:
+            raise BadParameter("no scrapePool parameter provided")
+        prometheus = self._config().prometheus
+        for scrape, text in zip(prometheus.scrape_configs, prometheus.pools, strict=True):
+            if scrape.job_name == name:
+                return success(request, {"yaml": text})
+        raise BadParameter(f"error retrieving scrape config: scrape pool {gotext.quote(name)} not found")
 
     async def targets(self, request: Request) -> Response:
         params = await Parameters.of(request)
