@@ -1,16 +1,13 @@
 """Alerting as the rest of the program sees it: takes alerts in, tells people, answers questions.
 
-One task wakes when something is due; each attempt at delivery is a task of its own, and `stop` waits for all.
-What to do is decided by `core`; here it is written down and carried out.
+What to do is decided by `core`, when by `driver`; here it is written down and carried out. `stop` waits for all.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 
 from backbeat.alerting import views
 from backbeat.alerting.ack_links import AckLinks
@@ -19,6 +16,7 @@ from backbeat.alerting.attempts import Attempts, Channels, integrations
 from backbeat.alerting.changes import Changes
 from backbeat.alerting.core import Core
 from backbeat.alerting.counters import Counters
+from backbeat.alerting.driver import Driver
 from backbeat.alerting.history import Page, Search, search
 from backbeat.alerting.journal import Journal
 from backbeat.alerting.ledger import Ledger
@@ -52,14 +50,7 @@ NOBODY = AlertmanagerConfig(path="", text="", route=Route(receiver=""), receiver
 """For a Backbeat without alertmanager.yml: alerts are kept and shown, and nobody is told."""
 
 _RECEIVED_AT_ONCE = 50
-_ALERTS_FLUSHED_AT_ONCE = 500
-_LONGEST_SLEEP_MS = 5_000
-_MAINTAIN_EVERY_MS = 600_000
-_STEP_BACK_MS = 1_000
-_OVERSLEPT_MS = 30_000
 _EVENTS_KEPT_MS = 366 * 86_400_000
-_EVENTS_KEPT = 2_000_000
-_log = logging.getLogger(__name__)
 
 
 class InvalidAlerts(BackbeatError):
@@ -92,11 +83,10 @@ class Alerting:
         ledger = Ledger(integrations(channels), external_url, random, self._counters)
         self._core = Core(config, Silences(), ledger, self._counters)
         self._wake = asyncio.Event()
-        self._driver: asyncio.Task[None] | None = None
-        self._is_stopping = False
         self._attempts = Attempts(self._core, self._journal, channels, self._counters, now, self._wake)
-        self._last_seen_ms = now()
-        self._maintained_ms = 0
+        self._driver = Driver(
+            self._core, self._journal, self._attempts, now, self._wake, lambda: self.events_kept_ms
+        )
         self.collector = AlertingCollector(self._core, self._counters, now)
         """for prometheus_client's registry"""
 
@@ -117,15 +107,12 @@ class Alerting:
         changes = self._core.remember(alerts, acknowledged, now_ms)
         await self._journal.write(changes)
         if drive:
-            self._driver = asyncio.create_task(self._drive(), name="alerting")
+            self._driver.start()
 
     async def stop(self) -> None:
         """Stop within a few seconds. Attempts that do not end in time are made again after the next start."""
-        self._is_stopping = True
         self._attempts.begin_no_more()
-        self._wake.set()
-        if self._driver is not None:
-            await self._driver
+        await self._driver.stop()
         await self._attempts.stop()
         await self._journal.catch_up()
 
@@ -179,60 +166,11 @@ class Alerting:
 
     async def tick(self) -> int | None:
         """Do everything that is due now, and begin attempts. Returns when something is due next."""
-        now_ms = self._now()
-        self._notice_step_back(now_ms)
-        await self._journal.catch_up()
-        while (changes := self._core.flush_due(now_ms, _ALERTS_FLUSHED_AT_ONCE)) is not None:
-            await self._journal.write(changes)
-            await asyncio.sleep(0)
-            for message in changes.messages:
-                self._core.ledger.outbox.release(message)
-        self._attempts.begin_due()
-        if now_ms - self._maintained_ms >= _MAINTAIN_EVERY_MS:
-            await self._maintain(now_ms)
-        return self._core.next_due_ms()
+        return await self._driver.tick()
 
     async def settled(self) -> None:
         """Wait until no attempt is under way."""
         await self._attempts.settled()
-
-    async def _drive(self) -> None:
-        while not self._is_stopping:
-            self._wake.clear()
-            try:
-                due_ms = await self.tick()
-            except Exception:
-                # A bug in one step must not end alerting for good; it is loud in the log and tried again.
-                _log.exception("alerting: a step failed")
-                due_ms = self._now() + _LONGEST_SLEEP_MS
-            await self._sleep_until(due_ms)
-
-    async def _sleep_until(self, due_ms: int | None) -> None:
-        """Sleep, but never for long: the clock may be set, the machine suspended."""
-        rest_ms = _LONGEST_SLEEP_MS if due_ms is None else min(due_ms - self._now(), _LONGEST_SLEEP_MS)
-        if rest_ms <= 0:
-            await asyncio.sleep(0)
-            return
-        fell_asleep_ms = self._now()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), rest_ms / 1000)
-        overslept_ms = self._now() - fell_asleep_ms - rest_ms
-        if overslept_ms > _OVERSLEPT_MS:
-            _log.warning("alerting: the machine was asleep, or its clock set, by %d s", overslept_ms // 1000)
-            self._core.outlast(overslept_ms, self._now())
-
-    def _notice_step_back(self, now_ms: int) -> None:
-        if now_ms < self._last_seen_ms - _STEP_BACK_MS:
-            _log.warning("alerting: the clock was set back by %d s", (self._last_seen_ms - now_ms) // 1000)
-            self._core.shift(now_ms - self._last_seen_ms)
-            self._maintained_ms = now_ms
-        self._last_seen_ms = now_ms
-
-    async def _maintain(self, now_ms: int) -> None:
-        self._maintained_ms = now_ms
-        await self._journal.write(self._core.maintain(now_ms))
-        oldest_ms = now_ms - self.events_kept_ms
-        await self._journal.prune_events(oldest_ms, _EVENTS_KEPT)
 
     # -- acknowledgements ---------------------------------------------------------------------------------
 
