@@ -1,6 +1,6 @@
 """Alerting as the rest of the program sees it: takes alerts in, tells people, answers questions.
 
-What to do is decided by `core`, when by `driver`; here it is written down and carried out. `stop` waits for all.
+What to do is decided by `core`, when by `driver`; here it is written down and carried out.
 """
 
 from __future__ import annotations
