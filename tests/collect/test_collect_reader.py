@@ -382,6 +382,61 @@ def test_a_mutated_scrape_reads_alike_with_and_without_its_history(data: st.Data
     assert results[0] == results[1]
 
 
+NUMBERS = (
+    "0",
+    "1",
+    "11",
+    "-1",
+    "1.0",
+    "1e3",
+    "NaN",
+    "+Inf",
+    "0.1234567890123",
+    "0.12345678901234",
+    "10.12345678901234",
+    "20.12345678901234",
+    "120.1234567890123456",
+)
+"""whose last characters are partly the same, of fewer and of more than are compared"""
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    bodies=st.lists(st.lists(st.sampled_from(NUMBERS), min_size=8, max_size=8), min_size=2, max_size=6),
+    is_dropped=st.booleans(),
+)
+def test_numbers_that_change_and_stay_read_alike_with_and_without_their_history(
+    bodies: list[list[str]], is_dropped: bool
+) -> None:
+    keys = ["a", 'b{x="1"}', "c", 'd{x="%s"}' % ("y" * 30), "e", "f", 'g{x="%s"}' % ("0" * 40), "h"]
+    dropping = RelabelConfig("drop", ("__name__",), regex="e")
+    identity = SeriesIdentity(TARGET, relabel=Relabeler((dropping,) if is_dropped else ()))
+    history = Bench(identity)
+    for numbers in bodies:
+        text = "".join(f"{key} {number}\n" for key, number in zip(keys, numbers, strict=True))
+        assert repr(history.read(text)) == repr(Bench(identity).read(text))
+
+
+def test_numbers_of_a_scrape_that_failed_do_not_count_as_seen() -> None:
+    bench = Bench(sample_limit=3)
+    bench.read("a 1\nb 2\nc 3\n")
+    for _ in range(2):
+        with pytest.raises(SampleLimitExceeded):
+            bench.read("a 7\nb 8\nc 9\nd 10\n")
+        with pytest.raises(ExpositionError):
+            bench.read("a 7\nb 8\nc x\n")
+        assert bench.read("a 7\nb 2\nc 3\n") == {series("a"): 7, series("b"): 2, series("c"): 3}
+
+
+def test_numbers_stay_with_their_lines_where_others_come_go_and_have_exemplars() -> None:
+    bench = Bench()
+    for exemplar, number in (("", 1), (' # {t="1"} 2', 1), ("", 2), (' # {t="2"} 2', 2), ("", 3)):
+        text = f"a 5\nb_total {number}{exemplar}\nc 6\n# EOF\n"
+        expected = {series("a"): 5, series("b_total"): number, series("c"): 6}
+        assert bench.read(text, openmetrics=True) == expected
+    assert bench.read("a 5\nc 6\n# EOF\n", openmetrics=True) == {series("a"): 5, series("c"): 6}
+
+
 def test_rows_are_float64_with_room_at_the_end() -> None:
     reading = Bench(extra=5).reader.read(b"a 1\nb 2\n", 0)
     assert reading.row.dtype == np.float64

@@ -233,7 +233,8 @@ def parse_numbers(text: bytes, count: int) -> Float64s:
         return np.empty(0)
     # Between zeros, so that a negative zero stands between commas wherever it is.
     listed = b"[0,%b,0]" % text
-    if not (b'"' in text or b"l" in text or b"u" in text or b"\r" in text or b",-0," in listed):
+    has_negative_zero = b"-" in text and b",-0," in listed
+    if not (has_negative_zero or b'"' in text or b"l" in text or b"u" in text or b"\r" in text):
         if b"N" in text:
             listed = listed.replace(b"NaN", b"null")
         try:

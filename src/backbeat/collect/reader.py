@@ -7,7 +7,7 @@ Out: a `Reading`: columns of the target's cohort and one float64 row, what chang
 A target exposes the same lines thousands of times and only the numbers change, so a line is read in one of
 three ways, each slower than the one before:
   1. The *layout* (`collect.layout`): all lines at once are compared with those of the last scrape; where all
-     but the number is the same, the number goes to the line's column.
+     but the number is the same, the number goes to the line's column; where all is, so does the last number.
   2. The *known lines*: what stands before a line's number is looked up in a dict. While a target exposes the
      same lines again and again, the layout has all that it would hold, so it is made anew when it is needed.
   3. The grammar (`collect.exposition`), for a line never seen.
@@ -45,6 +45,7 @@ class _Last(Struct, frozen=True):
 
     columns: (lines,) as `Parsed.columns`
     places:  (samples,) lines that have a column
+    values:  (lines,) of its numbers; changed in place while nothing else changes
     types:   (line, type) where a comment sets the type of the metrics after it
     """
 
@@ -52,6 +53,7 @@ class _Last(Struct, frozen=True):
     layout: Layout
     columns: Int32s
     places: Int64s
+    values: Float64s
     types: list[tuple[int, str]]
 
 
@@ -136,16 +138,19 @@ class ScrapeReader:
         seen = last.layout.read(body)
         if seen is None or reading is None or len(seen.again) > _MOST_CHANGED * len(last.columns):
             return None
-        numbers = parse_numbers(seen.text, len(seen.plain))
+        numbers = parse_numbers(seen.text, len(seen.changed))
         if not len(seen.again):
             self._note_quiet()
-            row = np.zeros(len(last.places) + self._extra)
-            is_whole = len(numbers) == len(last.places)
-            row[: len(last.places)] = numbers if is_whole else numbers[last.columns[seen.plain] >= 0]
+            last.layout.adopt(seen)
+            last.values[seen.changed] = numbers
+            row: Float64s = np.empty(len(last.places) + self._extra)
+            # Every place is one of `values`; to make sure of it would take a copy.
+            last.values.take(last.places, out=row[: len(last.places)], mode="clip")
             self.scraped = reading.scraped
             return Reading(reading.columns, row, reading.scraped, reading.kept)
         self._wake_lines()
-        found = Lines(others=int(np.count_nonzero(last.columns[seen.plain] >= 0)))
+        read_again = int(np.count_nonzero(last.columns[seen.again] >= 0))
+        found = Lines(others=len(last.places) - read_again)
         changed = [body.line(at) for at in seen.again.tolist()]
         shape = last.layout.shape
         had_sample = shape.numbered[seen.again] | shape.odd[seen.again]
@@ -156,8 +161,8 @@ class ScrapeReader:
             before = bisect_right(begins, at)
             self._lines.read_line(line, last.types[before - 1][1] if before else "", found)
         self._lines.forget(reading.scraped, reading.columns)
-        columns, values = last.columns.copy(), np.zeros(len(last.columns))
-        values[seen.plain] = numbers
+        columns, values = last.columns.copy(), last.values.copy()
+        values[seen.changed] = numbers
         return self._parsed(body, seen.again, found, columns, values, shape, last.types, seen)
 
     def _note_quiet(self) -> None:
@@ -263,7 +268,7 @@ class ScrapeReader:
             layout.adopt(parsed.seen)
         else:
             layout = Layout(parsed.body, parsed.shape)
-        self._last = _Last(self._openmetrics, layout, parsed.columns, places, parsed.types)
+        self._last = _Last(self._openmetrics, layout, parsed.columns, places, parsed.values, parsed.types)
 
     def _first_of_each(self, columns: Int32s) -> Bools:
         """Which samples are their column's first, and not of a column that the caller writes itself."""
