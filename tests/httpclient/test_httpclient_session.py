@@ -117,16 +117,18 @@ BODY = bytes(range(256)) * 1000
     ],
 )
 @pytest.mark.parametrize("size", [1 << 20, 16_384, 997])
-async def test_a_body_comes_whole_however_it_is_cut(answer: bytes, size: int) -> None:
+@pytest.mark.parametrize("ahead", [0, 255_999, 256_000])
+async def test_a_body_comes_whole_however_it_is_cut(answer: bytes, size: int, ahead: int) -> None:
     parts = [answer[at : at + size] for at in range(0, len(answer), size)]
     is_open = b"Content-Length" in answer or b"chunked" in answer
     async with serving(answering(*parts, stay=is_open)) as server, Session() as session:
         for _ in range(3):
-            assert await get(session, server.url) == (200, BODY)
+            assert await get(session, server.url, ahead=ahead) == (200, BODY)
         assert server.connections == (1 if is_open else 3)
 
 
-async def test_answers_of_all_sizes_from_one_connection() -> None:
+@pytest.mark.parametrize("ahead", [0, 20_000, LIMIT])
+async def test_answers_of_all_sizes_from_one_connection(ahead: int) -> None:
     sizes = [0, 1, 16_000, 16_384, 20_000, 0, 250_000, 3]
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -136,7 +138,7 @@ async def test_answers_of_all_sizes_from_one_connection() -> None:
 
     async with serving(serve) as server, Session() as session:
         for size in sizes:
-            assert await get(session, server.url) == (200, b"x" * size)
+            assert await get(session, server.url, ahead=ahead) == (200, b"x" * size)
         assert server.connections == 1
         assert server.heads[0] == b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % server.port
 
@@ -219,8 +221,9 @@ async def test_answers_of_all_sizes_from_one_connection() -> None:
         ),
     ],
 )
-async def test_what_is_said_of_a_bad_answer(serve: Serve, told: str) -> None:
-    assert told in await fails(serve)
+@pytest.mark.parametrize("ahead", [0, LIMIT])
+async def test_what_is_said_of_a_bad_answer(serve: Serve, told: str, ahead: int) -> None:
+    assert told in await fails(serve, ahead=ahead)
 
 
 async def test_the_beginning_of_a_body_is_had_where_that_is_enough() -> None:

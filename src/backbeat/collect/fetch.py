@@ -99,7 +99,9 @@ class HTTPFetch:
         """Raises FetchError."""
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):
-                async with self._client.request("GET", self._url, self._headers) as response:
+                async with self._client.request(
+                    "GET", self._url, self._headers, ahead=self._limit
+                ) as response:
                     return await self._accept(response)
         except FetchError:
             raise

@@ -56,11 +56,13 @@ class Client:
         data: bytes | None = None,
         credentials: Mapping[str, str] = _NOTHING,
         guard: Guard | None = None,
+        ahead: int = 0,
     ) -> AsyncIterator[Answer]:
         """Ask, and follow redirects where the settings allow it.
 
         credentials: headers that are for this host alone; they win over those of the settings
         guard: sees every request, those after a redirect too
+        ahead: as in `Session.request`
         Raises RedirectError, TokenError, ExchangeError, other OSErrors (a file is missing), ValueError.
         """
         told = CIMultiDict(headers)
@@ -81,6 +83,7 @@ class Client:
                 proxy=proxy,
                 proxy_headers=proxy_headers,
                 unix_socket=self._unix_socket,
+                ahead=ahead,
             ) as response:
                 if response.status == _UNAUTHORIZED and self._tokens is not None:
                     self._tokens.forget(told.get("Authorization", ""))

@@ -18,6 +18,7 @@ from yarl import URL
 from backbeat.httpclient.errors import AnswerTooLarge, ClosedUnasked, ExchangeError
 
 SCRATCH_BYTES = 16 * 1024
+_OK = 200
 _LONGEST_HEAD = 64 * 1024
 """bytes that a peer may send without one of the body among them: a head, or the frames of chunks"""
 
@@ -49,12 +50,17 @@ class Connection(asyncio.BufferedProtocol):
         self._body = bytearray()
         self._limit: int | None = None
         """bytes of the body that are wanted; None: it was not asked for yet"""
+        self._ahead = 0
         self._is_cut = False
         self._silent = 0
 
-    async def ask(self, request: bytes) -> None:
-        """Send a request and wait for the answer's head. Raises ExchangeError."""
+    async def ask(self, request: bytes, *, ahead: int = 0) -> None:
+        """Send a request and wait for the answer's head. Raises ExchangeError.
+
+        ahead: the body of a 200 OK is waited for as well where its length is known and no larger
+        """
         self._begin()
+        self._ahead = ahead
         self._may_go_on = False
         if self.lost.done():
             raise self._lost_error()
@@ -80,16 +86,20 @@ class Connection(asyncio.BufferedProtocol):
             raise self._failure
         self._limit = limit
         if self._length is not None:
-            begun, self._body = self._body, bytearray(min(self._length, limit))
-            begun = begun[: len(self._body)]
-            self._body[: len(begun)] = begun
-            self._rest = memoryview(self._body)[len(begun) :]
-            self._is_cut = self._length > limit
+            self._make_room(self._length, limit)
         if self._is_full():
             self._take_no_more()
         else:
             self.transport.resume_reading()
             await self._wait()
+
+    def _make_room(self, length: int, limit: int) -> None:
+        """From now on the body is received where it stays."""
+        begun, self._body = self._body, bytearray(min(length, limit))
+        begun = begun[: len(self._body)]
+        self._body[: len(begun)] = begun
+        self._rest = memoryview(self._body)[len(begun) :]
+        self._is_cut = length > limit
 
     def _is_full(self) -> bool:
         """Whether the body is here as far as it is wanted."""
@@ -201,8 +211,13 @@ class Connection(asyncio.BufferedProtocol):
             self._take_no_more()
             self._wake()
         elif self._has_head and self._limit is None:
-            self.transport.pause_reading()  # until someone asks for the body
-            self._wake()
+            if self.status == _OK and self._length is not None and self._length <= self._ahead:
+                # Without a pause: waking the asker in between costs more than receiving the body.
+                self._limit = self._ahead
+                self._make_room(self._length, self._ahead)
+            else:
+                self.transport.pause_reading()  # until someone asks for the body
+                self._wake()
 
     # What llhttp calls.
 

@@ -111,10 +111,12 @@ class Session:
         proxy: str | None = None,
         proxy_headers: Mapping[str, str] | None = None,
         unix_socket: str = "",
+        ahead: int = 0,
     ) -> AsyncIterator[Answer]:
         """One request, without redirects. HEAD is not known.
 
         unix_socket: the path of a socket to ask instead of the URL's host
+        ahead: a body of no more bytes will be read if the answer is 200 OK
 
         Raises ExchangeError, and ValueError where the request cannot be written down.
         """
@@ -131,14 +133,14 @@ class Session:
                 connection = await self._connect(way)
             try:
                 try:
-                    await connection.ask(told)
+                    await connection.ask(told, ahead=ahead)
                 except ClosedUnasked:
                     # The peer may close a kept connection at any time, and just when we write to it.
                     if is_new or method not in _REPEATABLE:
                         raise
                     connection.close()
                     connection = await self._connect(way)
-                    await connection.ask(told)
+                    await connection.ask(told, ahead=ahead)
                 yield Answer(connection, url, headers)
             finally:
                 self._give_back(way, connection)
@@ -322,9 +324,9 @@ def _written(method: str, url: URL, headers: CIMultiDict[str], data: bytes | Non
 
 
 def _joined(lines: list[str], data: bytes = b"") -> bytes:
-    for line in lines:
-        if _UNSAFE.search(line):
-            raise ValueError(f"header {line.partition(':')[0][:80]!r} holds a line break or a null character")
+    if _UNSAFE.search("".join(lines)):
+        unsafe = next(line for line in lines if _UNSAFE.search(line))
+        raise ValueError(f"header {unsafe.partition(':')[0][:80]!r} holds a line break or a null character")
     return "\r\n".join([*lines, "", ""]).encode() + data
 
 
