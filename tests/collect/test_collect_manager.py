@@ -38,7 +38,7 @@ class World:
     """A manager over targets that answer what `bodies` says, on a clock of its own."""
 
     def __init__(self) -> None:
-        self.time = FakeTime()
+        self.time = FakeTime(1_000_010)  # nobody's moment
         self.store = MemoryAppender()
         self.bodies: dict[str, str] = {}
         self.started: list[str] = []
@@ -335,10 +335,22 @@ async def all_scraped(manager: ScrapeManager) -> None:
 
 @pytest.mark.parametrize(
     ("now_ms", "offset", "delay_ms"),
-    [(0, 0.0, 0), (1, 0.0, 999), (0, 0.25, 250), (250, 0.25, 0), (251, 0.25, 999)],
+    [(0, 0.0, 0), (1, 0.0, 999), (0, 0.3, 300), (300, 0.3, 0), (301, 0.3, 999)],
 )
 def test_first_delay(now_ms: int, offset: float, delay_ms: int) -> None:
     assert first_delay_ms(now_ms, 1000, offset) == delay_ms
+
+
+def test_targets_share_the_moments_of_a_tenth_of_a_second() -> None:
+    offsets = [number / 997 for number in range(997)]
+    moments = {first_delay_ms(0, 15_000, offset) for offset in offsets}
+    assert moments == set(range(0, 15_000, 100))
+
+
+@pytest.mark.parametrize(("interval_ms", "apart_ms"), [(1000, 100), (500, 50), (7, 1)])
+def test_targets_of_a_short_interval_are_spread_over_it(interval_ms: int, apart_ms: int) -> None:
+    moments = {first_delay_ms(0, interval_ms, number / 997) for number in range(997)}
+    assert moments == set(range(0, interval_ms, apart_ms))
 
 
 async def moments(time: FakeTime, count: int, *, late_ms: int = 0) -> list[int]:

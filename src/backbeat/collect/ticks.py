@@ -18,11 +18,19 @@ Sleep = Callable[[float], Awaitable[object]]
 Monotonic = Callable[[], float]
 
 MAX_TOLERANCE_MS = 10
+_TOGETHER_MS = 100
+_LEAST_MOMENTS = 10
+"""of an interval, over which targets are spread"""
 
 
 def first_delay_ms(now_ms: int, interval_ms: int, offset: float) -> int:
-    """How long until the next moment of the grid that lies `offset` of an interval behind the epoch's."""
-    return (int(offset * interval_ms) - now_ms) % interval_ms
+    """How long until the next moment of the grid that lies `offset` of an interval behind the epoch's.
+
+    Targets whose moments are less than a tenth of a second apart share one: a scrape that follows another
+    at once takes half the time of one for which code and memory have to come back to the processor's caches.
+    """
+    together_ms = max(1, min(_TOGETHER_MS, interval_ms // _LEAST_MOMENTS))
+    return (int(offset * interval_ms) // together_ms * together_ms - now_ms) % interval_ms
 
 
 async def ticks(
