@@ -27,7 +27,8 @@ class CollectMetrics:
         self.over_target_limit = counter(
             "prometheus_target_scrape_pool_exceeded_target_limit", "Pools that had more targets than allowed."
         )
-        self.scrapes = counter("backbeat_scrapes", "Scrapes, by outcome.", "outcome")
+        scrapes = counter("backbeat_scrapes", "Scrapes, by outcome.", "outcome")
+        self.scrapes_succeeded, self.scrapes_failed = scrapes.labels("success"), scrapes.labels("failure")
         self.samples = counter("backbeat_scrape_samples_appended", "Samples that scrapes brought to storage.")
         self.over_sample_limit = counter(
             "prometheus_target_scrapes_exceeded_sample_limit", "Scrapes that had more samples than allowed."

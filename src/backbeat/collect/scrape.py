@@ -135,7 +135,8 @@ class ScrapeLoop:
         report = Report(reading is not None, duration_s, self._reader.scraped, kept)
         error = self._store(at_ms, reading, report) or error
         self._health = _Health("down" if error else "up", error, at_ms, duration_s)
-        self._around.metrics.scrapes.labels("failure" if error else "success").inc()
+        metrics = self._around.metrics
+        (metrics.scrapes_failed if error else metrics.scrapes_succeeded).inc()
 
     async def _prepare(self, fetched: Fetched, at_ms: int) -> Prepared:
         """Read a body here if that is quick, else on a thread, so that the event loop stays free."""

@@ -20,6 +20,7 @@ from backbeat.storage.logged import LoggedChunk, LoggedRows
 
 _LEAST_DORMANT = 4096
 _MOST_LAYOUTS = 32
+_MOST_RUNS = 8
 _OPEN_CELLS = 1 << 16
 """of a chunk until it is compressed: more of them compress no better, and are held uncompressed meanwhile"""
 _LEAST_ROWS = 32
@@ -44,6 +45,17 @@ class Layout(Struct):
     """slots of the chunk when `slots` was found"""
     segment: int = 0
     """the last log segment with a row of this layout"""
+    runs: Sequence[slice | Int32s] = ()
+    """the same series as `ids`, as ranges if these are few; found once the layout comes a second time"""
+
+    def find_runs(self) -> Sequence[slice | Int32s]:
+        breaks = np.flatnonzero(np.diff(self.ids) != 1) + 1
+        if len(breaks) >= _MOST_RUNS:
+            self.runs = (self.ids,)
+        else:
+            parts = np.split(self.ids, breaks)
+            self.runs = tuple(slice(int(part[0]), int(part[-1]) + 1) for part in parts)
+        return self.runs
 
 
 class HeadCohort:

@@ -238,13 +238,16 @@ class Head:
     ) -> Appended | None:
         """The fast path: a row later than every sample of its series. None: it is not such a row."""
         newest = self.table.newest
-        if timestamp_ms <= self.older.newest_ms or newest[layout.ids].max() >= timestamp_ms:
+        # One after the other, as a target's series usually are, they need no look-up.
+        series = (layout.runs or layout.find_runs()) if layout.number else (layout.ids,)
+        if timestamp_ms <= self.older.newest_ms or any(newest[run].max() >= timestamp_ms for run in series):
             return None
         if timestamp_ms > self.now() + self.options.future_limit_ms:
             return Appended(too_far_ahead=len(values))
         self.wal.append(records.row_record(self.number_layout(cohort, layout), timestamp_ms, values))
         cohort.append(layout, timestamp_ms, values)
-        newest[layout.ids] = timestamp_ms
+        for run in series:
+            newest[run] = timestamp_ms
         self.note_rows(layout, timestamp_ms, timestamp_ms)
         self.samples_stored += len(values)
         return Appended(stored=len(values))
