@@ -188,7 +188,6 @@ class _Group:
         counts = -(-fixed // size)
         firsts = np.cumsum(counts) - counts
         within = (np.arange(counts.sum()) - np.repeat(firsts, counts)) * size
-        self._members, self._counts = members, counts
         self._line_of: Int64s = np.repeat(members, counts)
         self._offsets: Int32s = np.minimum(within, np.repeat(fixed, counts) - size).astype(np.int32)
         # Comparing a bytearray is one pass; comparing arrays and asking whether any differ are three.
@@ -216,8 +215,9 @@ class _Group:
     def texts(self) -> Iterator[tuple[int, bytes]]:
         """The lines, and their fixed parts put together from the words."""
         size, content, end = self.size, bytes(self._known), 0
-        lasts = self._offsets[self._counts.cumsum() - 1].tolist()
-        for line, count, last in zip(self._members.tolist(), self._counts.tolist(), lasts, strict=True):
+        lines, counts = np.unique(self._line_of, return_counts=True)
+        lasts = self._offsets[counts.cumsum() - 1].tolist()
+        for line, count, last in zip(lines.tolist(), counts.tolist(), lasts, strict=True):
             begin, end = end, end + count * size
             # The last word overlaps the one before.
             overlap = (count - 1) * size - last
