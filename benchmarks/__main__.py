@@ -16,6 +16,7 @@ RUNS = (
     ("ingest", "--churn", "0.1"),
     ("ingest", "--remote-write"),
     ("ingest", "--targets", "500", "--interval", "15", "--warm-up", "60", "--seconds", "90"),
+    ("scale",),
     ("storage_figures",),
     ("alerting",),
     ("pages",),

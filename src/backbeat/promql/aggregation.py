@@ -12,6 +12,7 @@ import numpy as np
 from backbeat.model import gotext
 from backbeat.model.arrays import Bools, Float64s, Int64s
 from backbeat.model.labels import Labels
+from backbeat.promql import batched
 from backbeat.promql.ast import (
     Aggregate,
     Call,
@@ -61,11 +62,17 @@ def aggregate(ev: Evaluation, node: Aggregate, grid: Grid) -> Vector:
     if selector is None:
         return _aggregate(ev, node, grid)
 
-    def compute(piece: Grid, steps: slice) -> Vector:
-        return _aggregate(ev, node, piece)
-
     reach_ms = ev.lookback_ms if isinstance(selector, VectorSelector) else ev.timing.range_ms(selector)
     matchers = selector.matchers if isinstance(selector, VectorSelector) else selector.selector.matchers
+    is_foldable = batched.is_foldable(ev, node, matchers)
+
+    def compute(piece: Grid, steps: slice) -> Vector:
+        def whole() -> Vector:
+            return _aggregate(ev, node, piece)
+
+        folded = batched.in_batches(ev, node.op, matchers, piece, reach_ms, whole) if is_foldable else None
+        return whole() if folded is None else folded
+
     if before <= 0:
         return over_time(ev, matchers, grid, reach_ms, compute)
     before = min(before, grid.size - 1)

@@ -175,6 +175,7 @@ class Engine:
                 holds = Holding(self._watched, end_ms)
         if observer is not None:
             ev.operators, ev.queryable = observer.operators(OPERATORS), observer.queryable(self.queryable)
+            ev.batches = None
         with np.errstate(all="ignore"):
             return self._answer(ev, _result(ev, expr, Grid(start_ms, end_ms, step_ms), in_order=True), holds)
 
@@ -194,6 +195,7 @@ class Engine:
             lists=self._lists,
             names=plan.names,
             remembered=None,
+            batches=self._watched,
             budget=Budget(self.limits.max_samples),
             lookback_ms=self.limits.lookback_ms if lookback_ms is None else lookback_ms,
             oldest_ms=lambda: -(2**62) if self._watched is None else self._watched.oldest_ms,

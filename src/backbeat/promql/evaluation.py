@@ -21,7 +21,7 @@ from backbeat.promql.frames import Frames
 from backbeat.promql.label_lists import LabelLists
 from backbeat.promql.limits import Budget, Deadline, Densities, Dialect, Limits
 from backbeat.promql.notes import NoteTaker
-from backbeat.promql.queryable import Queryable
+from backbeat.promql.queryable import Queryable, Watched
 from backbeat.promql.remembered import Named, Remembered
 from backbeat.promql.timing import FixedTime, Timing
 from backbeat.promql.vector import Grid, Vector, drop_names, empty_vector, merged
@@ -57,6 +57,8 @@ class Evaluation(Struct):
     """ids of nodes whose results may be kept"""
     remembered: Remembered | None
     """None: everything is computed"""
+    batches: Watched | None
+    """reads very many series a few at a time; None: all that is read, is read by `queryable`"""
     budget: Budget
     done: dict[tuple[str, Grid], Vector] = field(default_factory=dict)
     """named nodes that this query computed already"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Protocol
 
 from backbeat.model.labels import Labels
@@ -32,7 +32,13 @@ class Queryable(Protocol):
 
 
 class Watched(Protocol):
-    """What tells the engine which of its results still hold."""
+    """A store that tells the engine which of its results still hold, and what is at hand or too much."""
+
+    def read_in_batches(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> Iterator[Sequence[SampleBlock | Sheet]]:
+        """As `Queryable.read`, a few series at a time where they are very many, each in one batch."""
+        ...
 
     def written_since(self, mark: int) -> tuple[int, int]:
         """A mark for the next look, and the time of the oldest sample changed since `mark`.

@@ -9,7 +9,7 @@ several cohorts) is grouped by which parts a series is in, and merged by time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -65,9 +65,8 @@ class Stitched(Struct, frozen=True):
     block: SampleBlock
 
 
-def stitched(cohorts: Mapping[str, Sequence[Part]], several: Keys | None = None) -> list[Stitched]:
-    """As `assemble`, with keys."""
-    blocks: list[Stitched] = []
+def stitched(cohorts: Mapping[str, Sequence[Part]], several: Keys | None = None) -> Iterator[Stitched]:
+    """As `assemble`, with keys, and each read when it is asked for."""
     shared: list[Part] = []
     if several is None:
         several = keys_in_several([[part.keys for part in parts] for parts in cohorts.values()])
@@ -76,9 +75,8 @@ def stitched(cohorts: Mapping[str, Sequence[Part]], several: Keys | None = None)
         if len(several):
             own, others = _separate(parts, several)
             shared += others
-        blocks += _blocks_of(own)
-    blocks += _blocks_of(shared)
-    return blocks
+        yield from _blocks_of(own)
+    yield from _blocks_of(shared)
 
 
 def keys_in_several(cohorts: Collection[Sequence[Keys]]) -> Keys:
@@ -121,11 +119,14 @@ def _separate(parts: Sequence[Part], several: Keys) -> tuple[list[Part], list[Pa
     return own, others
 
 
-def _blocks_of(parts: Sequence[Part]) -> list[Stitched]:
+def _blocks_of(parts: Sequence[Part]) -> Iterator[Stitched]:
     if not parts:
-        return []
+        return
     groups = [parts] if _all_equal([part.keys for part in parts]) else _by_signature(parts)
-    return [block for group in groups if (block := _stitch(group)) is not None]
+    for group in groups:
+        block = _stitch(group)
+        if block is not None:
+            yield block
 
 
 def _by_signature(parts: Sequence[Part]) -> list[list[Part]]:

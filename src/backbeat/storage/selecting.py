@@ -10,7 +10,7 @@ selection too large to be kept is read piece by piece every time.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from threading import Lock
 
 import numpy as np
@@ -31,6 +31,8 @@ _FOREVER = 2**63 - 1
 _SLACK_MS = 30 * 60_000
 """A first read begins at a multiple of this, so that a slightly earlier start needs no second one."""
 _MOST_LOOKS = 3
+_BATCH = 1 << 19
+"""samples that are read at a time and stay in a processor's cache"""
 _FEW_COHORTS = 64
 """of which taking over the newest rows takes no time worth speaking of"""
 
@@ -120,6 +122,33 @@ class Selector:
     def read(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[SampleBlock | Sheet]:
         """Samples in [start_ms, end_ms] of every series that all matchers accept, each in one place."""
         wanted = tuple(matchers)
+        found = self._read_kept(wanted, start_ms, end_ms)
+        return list(assemble(self.parts(wanted, start_ms, end_ms))) if found is None else found
+
+    def read_in_batches(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> Iterator[list[SampleBlock | Sheet]]:
+        """The same, a few series at a time where it is too much to be kept."""
+        wanted = tuple(matchers)
+        found = self._read_kept(wanted, start_ms, end_ms)
+        if found is not None:
+            yield found
+            return
+        batch: list[SampleBlock | Sheet] = []
+        samples = 0
+        for each in stitched(self.parts(wanted, start_ms, end_ms)):
+            batch.append(each.block)
+            samples += each.block.values.size
+            if samples >= _BATCH:
+                yield batch
+                batch, samples = [], 0
+        if batch:
+            yield batch
+
+    def _read_kept(
+        self, wanted: tuple[Matcher, ...], start_ms: int, end_ms: int
+    ) -> list[SampleBlock | Sheet] | None:
+        """From what is kept, which is renewed; None where it is too large, or not of one moment."""
         kept = self._kept.get(wanted) or self._kept_of(wanted)
         with kept.lock:
             try:
@@ -132,7 +161,7 @@ class Selector:
                 kept.forget()
                 raise
             if looks is None:
-                return list(assemble(self.parts(wanted, start_ms, end_ms)))
+                return None
             if (size := kept.size_bytes) != kept.accounted_bytes:
                 self._kept.put(wanted, kept, size)
                 kept.accounted_bytes = size

@@ -9,7 +9,7 @@ import gc
 import logging
 import os
 import shutil
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +97,12 @@ class Storage:
     def read(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[SampleBlock | Sheet]:
         """As `select`, without copying what lies side by side already."""
         return self._selector.read(matchers, start_ms, end_ms)
+
+    def read_in_batches(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> Iterator[list[SampleBlock | Sheet]]:
+        """The same, a few series at a time where they are very many."""
+        return self._selector.read_in_batches(matchers, start_ms, end_ms)
 
     def written_since(self, mark: int) -> tuple[int, int]:
         """A mark for the next look, and the time of the oldest sample changed since `mark`; see `Watched`."""
