@@ -16,7 +16,6 @@ from backbeat.model.errors import BackbeatError
 
 app = typer.Typer(
     name="backbeat",
-    help="Performance monitoring and alerting in one process.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -247,10 +246,27 @@ def version() -> None:
     typer.echo(f"backbeat {__version__}")
 
 
+@app.callback()
+def backbeat() -> None:
+    """Performance monitoring and alerting in one process."""
+
+
+def _leave_others_out(asked: str) -> None:
+    """Only the command that is asked for: reading the options of all takes a tenth of the time of `check`."""
+    own = [
+        each
+        for each in app.registered_commands
+        if asked == (each.name or getattr(each.callback, "__name__", ""))
+    ]
+    if own:
+        app.registered_commands, app.registered_groups = own, []
+
+
 def main() -> None:
     """Run a command; a mistake of the operator or the world is one clear line and exit code 1."""
     # Loading modules makes many objects that stay; looking for garbage among them takes a tenth of the start.
     gc.set_threshold(100_000, 20, 100)
+    _leave_others_out(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         app()
     except BackbeatError as error:

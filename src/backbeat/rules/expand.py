@@ -24,6 +24,8 @@ from backbeat.templating.functions import Sample, prometheus_functions
 log = logging.getLogger(__name__)
 
 ALERT_NAME = "alertname"
+_FUNCTIONS = prometheus_functions()
+"""by their names; when a template is rendered, those that depend on the moment are replaced"""
 _VARIABLES = ("labels", "externalLabels", "externalURL", "value")
 _MOST_QUERIES = 100
 """A template that builds a new query from each answer must end some time."""
@@ -112,7 +114,7 @@ class _Text:
         if "{{" in text:
             try:
                 self._template = Template.parse(
-                    text, f"__alert_{alert}", functions=prometheus_functions(), variables=_VARIABLES
+                    text, f"__alert_{alert}", functions=_FUNCTIONS, variables=_VARIABLES
                 )
             except TemplateError as error:
                 self._text = self._failed(error)

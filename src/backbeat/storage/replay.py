@@ -40,6 +40,7 @@ def replay(directory: Path, head: Head, quarantine: Quarantine) -> ReplayReport:
         logs.append((segment, content, _whole_records(path, content, quarantine, report)))
     report.segments = len(logs)
     known = _restore_definitions(directory, head, quarantine, report)
+    head.table.index_unread()
     rows: list[FileRows] = []
     for segment, content, records_of_log in logs:
         for run, deletion in _runs(records_of_log):

@@ -89,6 +89,11 @@ class SeriesTable:
                     numbers[place] = int(unread_numbers[found])
         return numbers
 
+    def index_unread(self) -> None:
+        """Sort the keys of unread series now, and not when someone asks for the number of one."""
+        if self._unread:
+            self._unread_keys(self._unread)
+
     def _unread_keys(self, unread: Sequence[tuple[Int32s, Columns]]) -> tuple[Keys, Int32s]:
         """Of unread series, sorted, and the numbers of these."""
         index = self._unread_index

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import mimetypes
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,16 @@ PAGES = (
     "/status",
     "/targets",
 )
+# What the build writes. The system's own table differs from machine to machine, and takes long to read.
+_MEDIA_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -51,7 +60,7 @@ class Asset(Struct, frozen=True, dict=True):
     @classmethod
     def read(cls, path: Path) -> Asset:
         body = path.read_bytes()
-        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        media_type = _MEDIA_TYPES.get(path.suffix, "application/octet-stream")
         if media_type.startswith("text/"):
             media_type += "; charset=utf-8"
         digest = hashlib.sha256(body).hexdigest()[:16]
