@@ -148,12 +148,13 @@ class Head:
 
     def place_new(self, cohort: HeadCohort, columns: records.Columns) -> None:
         """As `place`, for series that are all new, as the caller knows."""
-        numbers = self.table.add_all(columns)
-        added = cohort.add_columns(numbers, columns.first)
-        own = np.arange(added.start, added.stop)
-        self.table.place_cohort[numbers], self.table.place_column[numbers] = cohort.number, own
+        table = self.table
+        numbers = table.add_all(columns)
+        added = cohort.add_columns(np.arange(numbers.start, numbers.stop, dtype=np.int32), columns.first)
+        own, places = slice(numbers.start, numbers.stop), np.arange(added.start, added.stop)
+        table.place_cohort[own], table.place_column[own] = cohort.number, places
         if cohort.irregular:
-            self.table.home_cohort[numbers], self.table.home_column[numbers] = cohort.number, own
+            table.home_cohort[own], table.home_column[own] = cohort.number, places
 
     def layout(self, cohort: HeadCohort, columns: Int32s) -> Layout:
         """The layout of a row with these columns."""

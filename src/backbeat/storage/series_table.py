@@ -137,7 +137,7 @@ class SeriesTable:
         self.generation += 1
         return number
 
-    def add_all(self, columns: Columns) -> Int32s:
+    def add_all(self, columns: Columns) -> range:
         """The numbers of series that are all new, as the caller knows; their labels are read when needed.
 
         Before any other thread is here, and before any series was retired.
@@ -145,16 +145,16 @@ class SeriesTable:
         first, count = len(self._labels), len(columns.keys)
         while first + count > len(self.keys):
             self._grow()
-        numbers = np.arange(first, first + count, dtype=np.int32)
+        own = slice(first, first + count)
         self._labels += [None] * count
-        self.keys[numbers] = columns.keys
-        self.newest[numbers], self.blocks_asked[numbers] = NEVER, False
+        self.keys[own] = columns.keys
+        self.newest[own], self.blocks_asked[own] = NEVER, False
         for places in (self.place_cohort, self.place_column, self.home_cohort, self.home_column):
-            places[numbers] = -1
-        self._unread.append((numbers, columns))
+            places[own] = -1
+        self._unread.append((np.arange(first, first + count, dtype=np.int32), columns))
         self._unread_count += count
         self.generation += 1
-        return numbers
+        return range(first, first + count)
 
     def _read(self, numbers: Int32s, columns: Columns) -> None:
         shared = [self._pairs.setdefault(pair, pair) for pair in columns.pairs()]
