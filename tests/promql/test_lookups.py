@@ -57,13 +57,21 @@ async def test_what_is_known_is_not_looked_for() -> None:
     assert store.looked == []
 
 
+async def test_a_list_that_is_known_is_given_as_it_is() -> None:
+    many = [str(number) for number in range(FEW_FOUND + 1)]
+    one = querier(Store({"": many}))
+    assert await one.label_values("n", [], 0, 1) is many
+    assert await one.label_values("n", [], 0, 1, limit=2) == many[:2]
+
+
 async def test_what_is_not_known_gets_a_thread() -> None:
     store = Store({"1": ["a"], "many": ["x"] * (FEW_FOUND + 1)})
     one = querier(store)
     assert await one.series([ONE, OTHER], 0, 1) == ["found"]
     assert await one.label_names([], 0, 1) == ["found"]
     assert await one.label_values("n", [OTHER], 0, 1) == ["found"]
-    assert await one.label_names([[Matcher("n", MatchOp.EQUAL, "many")]], 0, 1) == ["found"]
+    many = [Matcher("n", MatchOp.EQUAL, "many")]
+    assert await one.label_names([many, ONE], 0, 1) == ["found"]
     assert await one.label_names([ONE] * (FEW_SELECTORS + 1), 0, 1) == ["found"]
-    assert store.looked == ["1", "3", "", "3", "many", *"1" * (FEW_SELECTORS + 1)]
+    assert store.looked == ["1", "3", "", "3", "many", "1", *"1" * (FEW_SELECTORS + 1)]
     one.close()

@@ -125,7 +125,7 @@ class LocalQuerier:
 
     async def series(
         self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int, limit: int = 0
-    ) -> list[Labels]:
+    ) -> Sequence[Labels]:
         def at_hand(lookups: Lookups, matchers: Sequence[Matcher]) -> Sequence[Labels] | None:
             return lookups.series_at_hand(matchers, start_ms, end_ms)
 
@@ -136,7 +136,7 @@ class LocalQuerier:
 
     async def label_names(
         self, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int, limit: int = 0
-    ) -> list[str]:
+    ) -> Sequence[str]:
         def at_hand(lookups: Lookups, matchers: Sequence[Matcher]) -> Sequence[str] | None:
             return lookups.labels_at_hand("", matchers, start_ms, end_ms)
 
@@ -147,7 +147,7 @@ class LocalQuerier:
 
     async def label_values(
         self, name: str, selectors: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int, limit: int = 0
-    ) -> list[str]:
+    ) -> Sequence[str]:
         def at_hand(lookups: Lookups, matchers: Sequence[Matcher]) -> Sequence[str] | None:
             return lookups.labels_at_hand(name, matchers, start_ms, end_ms)
 
@@ -162,18 +162,18 @@ class LocalQuerier:
         limit: int,
         at_hand: Callable[[Lookups, Sequence[Matcher]], Sequence[Ordered] | None],
         find: Callable[[Sequence[Matcher]], Sequence[Ordered]],
-    ) -> list[Ordered]:
+    ) -> Sequence[Ordered]:
         if self._lookups is not None and len(selectors) <= FEW_SELECTORS:
-            known = [at_hand(self._lookups, matchers) for matchers in selectors]
-            small = [found for found in known if found is not None and len(found) <= FEW_FOUND]
-            if len(small) == len(known):
-                return _united(small, limit)
+            known = [found for each in selectors if (found := at_hand(self._lookups, each)) is not None]
+            # A list that is known takes no work; to unite several does.
+            if len(known) == len(selectors) and (len(known) == 1 or max(map(len, known)) <= FEW_FOUND):
+                return _united(known, limit)
         return await asyncio.get_running_loop().run_in_executor(
             self._threads, lambda: _united([find(matchers) for matchers in selectors], limit)
         )
 
 
-def _united(found: Sequence[Sequence[Ordered]], limit: int) -> list[Ordered]:
-    """All that were found, each once, in order; limit 0 is no limit."""
-    united = list(found[0]) if len(found) == 1 else sorted(set(chain.from_iterable(found)))
-    return united[:limit] if limit else united
+def _united(found: Sequence[Sequence[Ordered]], limit: int) -> Sequence[Ordered]:
+    """All that were found, each once, in order; limit 0 is no limit. One list is given as it is."""
+    united = found[0] if len(found) == 1 else sorted(set(chain.from_iterable(found)))
+    return united[:limit] if 0 < limit < len(united) else united

@@ -31,6 +31,7 @@ def delete_from_head(head: Head, start_ms: int, end_ms: int, keys: Keys) -> int:
             left = [_without(chunk, placed, start_ms, end_ms) for chunk in cohort.sealed]
             cohort.settle(tuple(chunk for chunk, _ in left))
             deleted += sum(count for _, count in left)
+        head.deletions += 1
         _find_newest_again(head, numbers)
         return deleted
 

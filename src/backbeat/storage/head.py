@@ -90,6 +90,8 @@ class Head:
         """time of the newest sample in a log segment"""
         self.samples_stored = 0
         self.written = Written()
+        self.deletions = 0
+        """changes whenever samples are deleted"""
         self._matches: ByteCache[tuple[int, list[Placed]]] = ByteCache(_MATCHES_BYTES)
 
     def open_cohort(self, name: str, *, irregular: bool = False) -> HeadCohort:

@@ -40,13 +40,11 @@ from backbeat.storage.locking import DirectoryLock
 from backbeat.storage.options import StorageOptions
 from backbeat.storage.replay import ReplayReport, replay
 from backbeat.storage.selecting import Selector
+from backbeat.storage.series_lookup import SeriesLookup
 from backbeat.storage.stats import Health, StorageStats, cardinality
 from backbeat.storage.wal import WriteAheadLog, last_number
 
 log = logging.getLogger(__name__)
-
-_FEW_COHORTS, _FEW_SERIES = 8, 200
-"""of which finding those with samples in a range takes well under a ms"""
 
 
 class Storage:
@@ -70,6 +68,7 @@ class Storage:
         self._blocks = blocks
         self._keeper = keeper
         self._label_index = LabelIndex(head, blocks)
+        self._series_lookup = SeriesLookup(head, blocks)
         self._selector = Selector(head, blocks, head.options.cache_bytes)
         self._exemplars = ExemplarRing(head.options.max_exemplars)
 
@@ -122,18 +121,9 @@ class Storage:
         """Another value than before, if a select with these matchers may give other samples than before."""
         return self._selector.stamp(matchers)
 
-    def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels]:
-        """Label sets of series with samples in the range, sorted."""
-        found: set[Labels] = set()
-        for parts in self._selector.parts(matchers, start_ms, end_ms).values():
-            for part in parts:
-                present = part.source.presence(part.rows, part.first, part.last)
-                if present is None:
-                    found.update(part.labels)
-                else:
-                    has = np.flatnonzero(np.asarray(present.any(axis=1)))
-                    found.update(part.labels[each] for each in has.tolist())
-        return sorted(found)
+    def series(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Sequence[Labels]:
+        """Label sets of series with samples in the range, sorted; never changed."""
+        return self._series_lookup.find(matchers, start_ms, end_ms)
 
     def label_names(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[str]:
         """Names of labels that those series have, sorted."""
@@ -143,14 +133,11 @@ class Storage:
         """Values of the label among those series, sorted."""
         return self._label_index.values(name, matchers, start_ms, end_ms)
 
-    def series_at_hand(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> list[Labels] | None:
-        """What `series` gives, where those are few and their place in memory is known; else None."""
-        placed = self._head.matched_before(tuple(matchers))
-        if placed is None or len(placed) > _FEW_COHORTS or self._blocks.overlapping(start_ms, end_ms):
-            return None
-        if sum(len(each.keys) for each in placed) > _FEW_SERIES:
-            return None
-        return self.series(matchers, start_ms, end_ms)
+    def series_at_hand(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> Sequence[Labels] | None:
+        """What `series` gives, if that is known or takes well under a ms; else None."""
+        return self._series_lookup.at_hand(matchers, start_ms, end_ms)
 
     def labels_at_hand(
         self, name: str, matchers: Sequence[Matcher], start_ms: int, end_ms: int

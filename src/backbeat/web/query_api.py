@@ -6,7 +6,6 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import orjson
 from msgspec.structs import replace
@@ -23,6 +22,7 @@ from backbeat.promql.printer import pretty
 from backbeat.promql.tree_json import to_json
 from backbeat.web.dispatch import Route
 from backbeat.web.given import Given
+from backbeat.web.list_texts import ListTexts
 from backbeat.web.params import BadParameter, Parameters, check_grid, raw_parameters, union
 from backbeat.web.render import render_answer
 from backbeat.web.responses import accepts_gzip, json_body, success
@@ -41,12 +41,13 @@ LIMITED = "results truncated due to limit"
 
 
 class QueryAPI:
-    """Answers questions through a Querier; holds nothing but the answers to ranges given lately."""
+    """Answers questions through a Querier; holds nothing but the answers and texts given lately."""
 
     def __init__(self, querier: Querier, now: Now) -> None:
         self._querier = querier
         self._now = now
         self._given = Given()
+        self._lists = ListTexts()
 
     def routes(self) -> list[Route]:
         return [
@@ -106,7 +107,7 @@ class QueryAPI:
             raise BadParameter("no match[] parameter provided")
         limit = params.limit()
         found = await self._querier.series(selectors, *_window(params), limit + 1 if limit else 0)
-        return await _listed(request, found, limit, dict)
+        return await self._listed(request, found, limit)
 
     async def labels(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -114,7 +115,7 @@ class QueryAPI:
         names = await self._querier.label_names(
             union(await params.selectors()), *_window(params), limit + 1 if limit else 0
         )
-        return await _listed(request, names, limit)
+        return await self._listed(request, names, limit)
 
     async def label_values(self, request: Request) -> Response:
         params = await Parameters.of(request)
@@ -125,7 +126,20 @@ class QueryAPI:
         values = await self._querier.label_values(
             name, union(await params.selectors()), *_window(params), limit + 1 if limit else 0
         )
-        return await _listed(request, values, limit)
+        return await self._listed(request, values, limit)
+
+    async def _listed(
+        self, request: Request, values: Sequence[str] | Sequence[Labels], limit: int
+    ) -> Response:
+        is_cut = 0 < limit < len(values)
+        shown = values[:limit] if is_cut else values
+        more = b',"warnings":["%b"]' % LIMITED.encode() if is_cut else b""
+
+        def render() -> Response:
+            text = self._lists.text(shown)
+            return json_body(request, b'{"status":"success","data":' + text + more + b"}")
+
+        return await _written(render, 0 if self._lists.is_known(shown) else LIKE_POINTS * len(shown))
 
     async def format_query(self, request: Request) -> Response:
         return await _of_tree(request, pretty)
@@ -164,19 +178,6 @@ async def _rendered(
         return json_body(request, render_answer(answer, at_ms=at_ms, stats=stats, asked=asked))
 
     return await _written(render, _points(answer.value))
-
-
-async def _listed(
-    request: Request, values: Sequence[str] | Sequence[Labels], limit: int, of: Callable[[Any], object] = str
-) -> Response:
-    """of: what of each is shown."""
-    shown = values[:limit] if limit else values
-    more = {"warnings": [LIMITED]} if len(shown) < len(values) else {}
-
-    def render() -> Response:
-        return success(request, [of(each) for each in shown], **more)
-
-    return await _written(render, LIKE_POINTS * len(shown))
 
 
 async def _written(render: Callable[[], Response], points: int) -> Response:
