@@ -12,6 +12,7 @@ Idle is the process of Backbeat alone while `backbeat demo` runs and nobody look
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import os
 import shutil
@@ -50,9 +51,10 @@ class Target(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         Target.first = Target.first or time.perf_counter()
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"up_and_well 1\n")
+        with contextlib.suppress(ConnectionError):  # of a server that was killed meanwhile
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"up_and_well 1\n")
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
         pass
