@@ -11,7 +11,7 @@ from storage_model import Samples, as_samples
 
 from backbeat.model.labels import Labels
 from backbeat.model.matchers import Matcher, MatchOp
-from backbeat.storage import Storage, StorageOptions, open_storage
+from backbeat.storage import Storage, StorageOptions, open_storage, replay
 from backbeat.storage.logged import content_of
 
 NOW_MS = 10**9
@@ -110,6 +110,15 @@ def test_files_of_the_log_may_go_while_their_rows_are_read(tmp_path: Path) -> No
     storage.close()
 
 
+def test_of_very_many_files_only_some_are_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = some_store(tmp_path, 0)
+    monkeypatch.setattr(replay, "MOST_MAPPED", 3)
+    storage = opened(tmp_path)
+    assert storage.replayed.segments > 5
+    assert everything(storage) == whole
+    storage.close()
+
+
 def test_cohorts_with_series_in_common(tmp_path: Path) -> None:
     storage = opened(tmp_path)
     for at in range(10, 500, 20):
@@ -132,6 +141,6 @@ def test_a_file_that_cannot_be_mapped_is_read(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     assert content_of(tmp_path / "empty") == b""
     (tmp_path / "some").write_bytes(b"some")
-    assert content_of(tmp_path / "some") == b"some"
+    assert content_of(tmp_path / "some") == content_of(tmp_path / "some", is_mapped=False) == b"some"
     with pytest.raises(OSError, match="directory"):
         content_of(tmp_path)

@@ -19,17 +19,23 @@ from numpy.lib.stride_tricks import sliding_window_view
 from backbeat.model.arrays import Bools, Float64s, Int32s, Int64s
 from backbeat.storage.chunks import run_of
 
+MOST_MAPPED = 128
+"""files; each keeps a descriptor for as long as something of it is in use"""
 
-def content_of(path: Path) -> memoryview:
-    """What a file holds, without a copy of it where that is possible. Raises OSError."""
+
+def content_of(path: Path, *, is_mapped: bool = True) -> memoryview:
+    """What a file holds; mapped: without a copy of it, where that is possible. Raises OSError."""
     with path.open("rb", buffering=0) as file:
+        if not is_mapped:
+            return memoryview(file.read())
         size = os.fstat(file.fileno()).st_size
         try:
             _fetch(file.fileno(), size)
             return memoryview(mmap.mmap(file.fileno(), size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ))
         except (OSError, ValueError):
             # An empty file, or one that cannot be mapped; a disk that cannot read it says so here.
-            return memoryview(path.read_bytes())
+            file.seek(0)
+            return memoryview(file.read())
 
 
 def _fetch(file: int, size: int) -> None:

@@ -21,7 +21,7 @@ from backbeat.storage.deletion import delete_from_head
 from backbeat.storage.files import Quarantine
 from backbeat.storage.head import Head
 from backbeat.storage.keys import find_sorted
-from backbeat.storage.logged import content_of
+from backbeat.storage.logged import MOST_MAPPED, content_of
 from backbeat.storage.records import Damage, Frames, Kind, frames
 from backbeat.storage.replayed_rows import FileRows, Known, ReplayReport, restore_rows, rows_in
 from backbeat.storage.wal import definition_files, segments
@@ -35,9 +35,9 @@ def replay(directory: Path, head: Head, quarantine: Quarantine) -> ReplayReport:
     """Bring the head to where the log ends."""
     report = ReplayReport()
     # First what needs no interpreter: other threads run while the rows' checksums are computed.
-    logs = []
+    logs: list[tuple[int, memoryview, Frames]] = []
     for segment, path in segments(directory):
-        content = content_of(path)
+        content = content_of(path, is_mapped=len(logs) < MOST_MAPPED)
         logs.append((segment, content, _whole_records(path, content, quarantine, report)))
     report.segments = len(logs)
     known = _restore_definitions(directory, head, quarantine, report)
@@ -70,8 +70,8 @@ def _restore_definitions(directory: Path, head: Head, quarantine: Quarantine, re
     columns: dict[tuple[int, int], records.Columns] = {}
     raw_layouts: dict[int, tuple[int, Int32s]] = {}
     whole_before = memoryview(b"")
-    for path in definition_files(directory):
-        content = content_of(path)
+    for number, path in enumerate(definition_files(directory)):
+        content = content_of(path, is_mapped=number < MOST_MAPPED)
         if _are_equal(content, whole_before):
             continue  # a copy
         damages = report.damages + report.torn_tails
