@@ -199,8 +199,9 @@ class _Group:
         if self._known == words.data:
             return _NOWHERE, words[:0]
         item = np.uint64 if self.size >= 8 else np.uint8
-        differing = (words.view(item) != np.frombuffer(self._known, item)).reshape(len(words), -1)
-        places = np.flatnonzero(differing.any(axis=1))
+        differing = (words.view(item) != np.frombuffer(self._known, item)).nonzero()[0]
+        # A word of several items may be there several times, which does no harm.
+        places = differing * min(self.size, 8) // self.size
         return places, words[places]
 
     def adopt(self, differing: Int64s, words: Words) -> None:
