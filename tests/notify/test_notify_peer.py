@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(ALERTMANAGER is None, reason="alertmanager is not installed"),
 ]
 CONFIG = """
-route: {receiver: team, group_by: [alertname, job], group_wait: 200ms, group_interval: 1s}
+route: {receiver: team, group_by: [alertname, job], group_wait: 4s, group_interval: 1s}
 receivers:
   - name: team
     webhook_configs: [{url: "%s", max_alerts: 2}]
@@ -71,12 +71,15 @@ async def alertmanager(hook: tuple[str, Any], tmp_path: Path) -> AsyncIterator[s
 async def test_webhook_json_is_that_of_alertmanager(
     hook: tuple[str, asyncio.Queue[Any]], alertmanager: str
 ) -> None:
+    async with aiohttp.ClientSession() as session:
+        await _up(session, alertmanager)
     now_ms = int(datetime.now(UTC).timestamp()) * 1000
+    # They are younger than group_wait: of older ones the first would be told as soon as it is there.
     alerts = [
         Alert(
             Labels.of(alertname="Slow", job="api", instance=instance, note="<ü>"),
             Labels.of(summary=f"{instance} is slow", same="yes"),
-            now_ms - 60_500,
+            now_ms - 1_500,
             now_ms - 1_000 if instance == "b" else 0,
             now_ms,
             "http://backbeat.example/explore?expr=x%20%3E%201",
@@ -94,7 +97,8 @@ async def test_webhook_json_is_that_of_alertmanager(
         for alert in alerts
     ]
     async with aiohttp.ClientSession() as session:
-        await _post_when_up(session, f"{alertmanager}/api/v2/alerts", sent)
+        async with session.post(f"{alertmanager}/api/v2/alerts", json=sent) as answer:
+            assert answer.status == 200, await answer.text()
         theirs = await asyncio.wait_for(hook[1].get(), 15)
     by_fingerprint = {alert.fingerprint: alert for alert in alerts}
     in_their_order = [by_fingerprint.pop(each["fingerprint"]) for each in theirs["alerts"]]
@@ -115,12 +119,13 @@ def _iso(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
-async def _post_when_up(session: aiohttp.ClientSession, url: str, body: Any) -> None:
+async def _up(session: aiohttp.ClientSession, url: str) -> None:
     async with asyncio.timeout(20):
         while True:
             try:
-                async with session.post(url, json=body) as answer:
-                    assert answer.status == 200, await answer.text()
-                    return
+                async with session.get(f"{url}/-/ready") as answer:
+                    if answer.status == 200:
+                        return
             except aiohttp.ClientConnectionError:
-                await asyncio.sleep(0.1)
+                pass
+            await asyncio.sleep(0.05)
