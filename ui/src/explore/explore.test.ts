@@ -100,3 +100,8 @@ test.each([
 ])("%s is shown as %s", (value, shown) => {
   expect(shortened(value)).toBe(shown);
 });
+
+test("a misspelt name is told with the one that was meant", () => {
+  const error = "1:6: parse error: unexpected <by>\nsumm by (job) (x)\n     ^\ndid you mean sum()?";
+  expect(reasonOf(error)).toBe("Line 1, column 6: unexpected <by>; did you mean sum()?");
+});

@@ -22,10 +22,13 @@ export function mistakeIn(query: string, error: string): Mistake | null {
   return { from: start, to: end, message: sentence(found[3] ?? error) };
 }
 
-/** The error without what the editor shows anyway: the line of the query and the caret under it. */
+/** The error with its hint, without what the editor shows anyway: the line of the query, and the caret under it. */
 export function reasonOf(error: string): string {
   const found = PLACE.exec(error);
-  return found ? `Line ${found[1]}, column ${found[2]}: ${found[3]}` : (error.split("\n")[0] ?? error);
+  const lines = error.split("\n");
+  const hint = lines.slice(1).find((line) => line.startsWith("did you mean "));
+  const reason = found ? `Line ${found[1]}, column ${found[2]}: ${found[3]}` : (lines[0] ?? error);
+  return hint ? `${reason}; ${hint}` : reason;
 }
 
 function charactersIn(line: string, bytes: number): number {
